@@ -1,0 +1,1 @@
+"""Strata: a private lab built from one site file."""

@@ -1,0 +1,227 @@
+"""Checks of a whole, resolved site: what no single value can show. One small function per check; CHECKS lists them.
+
+Every check is O(n log n) at most, and leaves out what another check reports already.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Interface
+from typing import TYPE_CHECKING
+
+from lab.errors import suggest
+from lab.site_yaml import Location
+
+if TYPE_CHECKING:
+    from lab.site import Site
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found: where in the site, what is wrong, and the fix where it can be computed."""
+
+    location: Location
+    message: str
+    fix: str = ""
+
+
+Check = Callable[["Site"], Iterator[Finding]]
+
+
+def run(site: Site) -> Iterator[Finding]:
+    """Every finding of every check."""
+    from lab.site_checks_addresses import CHECKS as ADDRESS_CHECKS  # here, because they are made of what is defined above
+
+    for check in CHECKS + ADDRESS_CHECKS:
+        yield from check(site)
+
+
+def subnets_named_exist(site: Site) -> Iterator[Finding]:
+    """Subnets that are mentioned are defined."""
+    subnets = site.network.subnets
+    mentioned: list[tuple[Location, str]] = []
+    for name, subnet in subnets.items():
+        mentioned += [(("network", "subnets", name, "reach", index), other) for index, other in enumerate(subnet.reach)]
+    for index, reservation in enumerate(site.network.reservations):
+        mentioned.append((("network", "reservations", index, "subnet"), reservation.subnet))
+    for index, record in enumerate(site.network.records):
+        if record.subnet is not None:
+            mentioned.append((("network", "records", index, "subnet"), record.subnet))
+    for name, machine in site.machines.items():
+        mentioned += [(("machines", name, "interfaces", other), other) for other in machine.interfaces]
+    for location, other in mentioned:
+        if other not in subnets:
+            yield Finding(location, f"there is no subnet {other}", suggest(other, subnets))
+
+
+def router_exists(site: Site) -> Iterator[Finding]:
+    """The router is a machine, of group router, and the only one."""
+    name = site.network.router
+    router = site.machines.get(name)
+    if router is None:
+        routers = [other for other, machine in site.machines.items() if "router" in machine.groups]
+        yield Finding(("network", "router"), f"there is no machine {name}", suggest(name, routers or site.machines))
+        return
+    if "router" not in router.groups:
+        yield Finding(("machines", name, "groups"), f"{name} is network.router but not in group router", "add router to its groups")
+    if router.interfaces:
+        message = "the router has a leg in every subnet by itself, at the gateway address"
+        yield Finding(("machines", name, "interfaces"), message, "remove interfaces")
+    for other, machine in site.machines.items():
+        if other != name and "router" in machine.groups:
+            message = f"{other} is in group router, but network.router is {name}, and there can be only one"
+            yield Finding(("machines", other, "groups"), message, "take it out of the group")
+
+
+def machines_have_interfaces(site: Site) -> Iterator[Finding]:
+    """Every machine but the router has an interface in a subnet."""
+    example = next(iter(site.network.subnets))
+    for name, machine in site.machines.items():
+        if name != site.network.router and not machine.interfaces:
+            yield Finding(("machines", name, "interfaces"), f"{name} has no address", f"give it one: interfaces: {{{example}: {{host: N}}}}")
+
+
+def router_is_reachable(site: Site) -> Iterator[Finding]:
+    """The controller knows where to reach the router."""
+    name = site.network.router
+    router = site.machines.get(name)
+    if router is None or router.interfaces:
+        return
+    if router.platform.kind == "metal" and router.platform.address is None:
+        uplink = site.network.uplink.address
+        fix = f"did you mean {uplink.ip}, its address on the uplink?" if isinstance(uplink, IPv4Interface) else "give the address it has now"
+        yield Finding(("machines", name, "platform", "address"), "required: a router on metal must be reached before it is one", fix)
+    if router.platform.kind == "container" and site.network.uplink.address == "dhcp":
+        message = "a router in a container is reached at its uplink address, which dhcp does not tell"
+        yield Finding(("network", "uplink", "address"), message, "give a static address")
+
+
+def someone_may_manage(site: Site) -> Iterator[Finding]:
+    """The lab can be reached by someone once its firewall is up."""
+    if not site.network.uplink.manage_from and not any(subnet.manage for subnet in site.network.subnets.values()):
+        message = "nobody could reach the machines: it is empty, and no subnet has manage: true"
+        yield Finding(("network", "uplink", "manage_from"), message, "name the network of the controller here")
+
+
+def names_are_unique(site: Site) -> Iterator[Finding]:
+    """A name in the lab's domain belongs to one thing."""
+    owners = {name: f"machine {name}" for name in site.machines}
+    named: list[tuple[Location, str, str]] = []
+    for index, reservation in enumerate(site.network.reservations):
+        named.append((("network", "reservations", index, "name"), reservation.name, "reservation"))
+    for index, record in enumerate(site.network.records):
+        named.append((("network", "records", index, "name"), record.name, "record"))
+    for location, name, kind in named:
+        if name in owners:
+            yield Finding(location, f"the name {name} belongs to {owners[name]} already", "choose another name")
+        owners.setdefault(name, f"{kind} {name}")
+
+
+def users_are_unique(site: Site) -> Iterator[Finding]:
+    """Every account is described once."""
+    seen: set[str] = set()
+    for index, user in enumerate(site.users):
+        if user.name in seen:
+            yield Finding(("users", index, "name"), f"user {user.name} is there twice", "merge the two")
+        seen.add(user.name)
+
+
+def records_name_machines(site: Site) -> Iterator[Finding]:
+    """A record of a machine names one that there is."""
+    for index, record in enumerate(site.network.records):
+        if record.machine is not None and record.machine not in site.machines:
+            message = f"there is no machine {record.machine}"
+            yield Finding(("network", "records", index, "machine"), message, suggest(record.machine, site.machines))
+
+
+def vlans_are_unique(site: Site) -> Iterator[Finding]:
+    """A VLAN id belongs to one subnet."""
+    owners: dict[int, str] = {}
+    used = {subnet.vlan for subnet in site.network.subnets.values()}
+    free = (number for number in range(2, 4095) if number not in used)
+    for name, subnet in site.network.subnets.items():
+        if subnet.vlan is None:
+            continue
+        if subnet.vlan in owners:
+            number = next(free, None)
+            fix = f"a free one is {number}" if number else ""
+            yield Finding(("network", "subnets", name, "vlan"), f"VLAN {subnet.vlan} belongs to {owners[subnet.vlan]} already", fix)
+        owners.setdefault(subnet.vlan, name)
+
+
+def trunk_has_vlans(site: Site) -> Iterator[Finding]:
+    """On a trunk, only a VLAN id tells subnets apart."""
+    if site.network.trunk is None:
+        return
+    for name, subnet in site.network.subnets.items():
+        if subnet.vlan is None:
+            yield Finding(("network", "subnets", name, "vlan"), f"required: the subnets come over trunk {site.network.trunk}", "give it a free VLAN id")
+
+
+def mtu_carries_ipv6(site: Site) -> Iterator[Finding]:
+    """IPv6 needs packets of 1280 bytes."""
+    if site.network.ipv6:
+        for name, subnet in site.network.subnets.items():
+            if subnet.mtu < 1280:
+                yield Finding(("network", "subnets", name, "mtu"), f"{subnet.mtu} is less than IPv6 needs", "at least 1280, or ipv6: false")
+
+
+def interfaces_are_told_apart(site: Site) -> Iterator[Finding]:
+    """Legs are named like their subnets; neither uplink nor trunk may have such a name."""
+    uplink, trunk = site.network.uplink.interface, site.network.trunk
+    if uplink in site.network.subnets:
+        message = f"the router's leg in subnet {uplink} is called so already"
+        yield Finding(("network", "uplink", "interface"), message, "rename the subnet or the interface")
+    if trunk is not None and trunk in site.network.subnets:
+        message = f"the router's leg in subnet {trunk} is called so already"
+        yield Finding(("network", "trunk"), message, "rename the subnet")
+
+
+def capacity_suffices(site: Site) -> Iterator[Finding]:
+    """Machines ask no more of a platform than it has."""
+    for kind, capacity in (("container", site.platforms.container.capacity), ("metal", site.platforms.metal.capacity)):
+        machines = [machine for machine in site.machines.values() if machine.platform.kind == kind]
+        for key, unit in (("vcpus", "vCPUs"), ("memory_gib", "GiB of memory"), ("disk_gib", "GiB of disk")):
+            offered = getattr(capacity, key)
+            asked = sum(getattr(machine, key) for machine in machines)
+            if offered is not None and asked > offered:
+                message = f"{len(machines)} machines ask for {asked:g} {unit}, the platform has {offered:g}"
+                yield Finding(("platforms", kind, "capacity", key), message, f"at least {asked:g}, or smaller machines")
+
+
+def macs_are_unique(site: Site) -> Iterator[Finding]:
+    """A MAC address belongs to one interface."""
+    owned: list[tuple[Location, str, str]] = []
+    for index, reservation in enumerate(site.network.reservations):
+        owned.append((("network", "reservations", index, "mac"), reservation.mac, f"reservation {reservation.name}"))
+    for name, machine in site.machines.items():
+        for subnet, interface in machine.interfaces.items():
+            if interface.mac is not None:
+                owned.append((("machines", name, "interfaces", subnet, "mac"), interface.mac, f"machine {name}"))
+    counts = Counter(mac for _, mac, _ in owned)
+    first: dict[str, str] = {}
+    for location, mac, owner in owned:
+        if counts[mac] > 1 and mac in first:
+            fix = "remove it to have one derived" if owner.startswith("machine") else "read it from the device again"
+            yield Finding(location, f"{mac} belongs to {first[mac]} already", fix)
+        first.setdefault(mac, owner)
+
+
+CHECKS: tuple[Check, ...] = (
+    subnets_named_exist,
+    router_exists,
+    machines_have_interfaces,
+    router_is_reachable,
+    someone_may_manage,
+    names_are_unique,
+    users_are_unique,
+    records_name_machines,
+    vlans_are_unique,
+    trunk_has_vlans,
+    mtu_carries_ipv6,
+    interfaces_are_told_apart,
+    capacity_suffices,
+    macs_are_unique,
+)
