@@ -1,0 +1,100 @@
+"""Runs the checks of a stage against its live site. Checks decide whether a stage is up."""
+
+from __future__ import annotations
+
+import re
+import sys
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import child, lock
+from lab.stages import ROOT, Stage, roles_of
+
+EVIDENCE_LINES = 6
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A check that did not pass."""
+
+    sentence: str
+    file: str
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the checks of one stage said; `problem` is why they prove nothing, where they do not."""
+
+    passed: int
+    failed: tuple[Failed, ...]
+    skipped: int
+    log: Path
+    problem: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the stage is up."""
+        return self.passed > 0 and not self.failed and not self.problem
+
+
+def files_of(stage: Stage) -> list[Path]:
+    """The check files of the roles a stage's playbook names."""
+    found = [stage.root / "molecule" / role / f"test_{role}.py" for role in roles_of(stage)]
+    return [file for file in found if file.is_file()]
+
+
+def run(stage: Stage, site_path: Path, logs: Path, children: child.Children) -> Report:
+    """Runs the checks of a stage and reports; never raises because a check failed."""
+    log, xml = logs / f"{stage.name}.checks.log", logs / f"{stage.name}.checks.xml"
+    files = files_of(stage)
+    if not files:
+        return Report(0, (), 0, log, f"no role of {stage.playbook.name} has a check file molecule/<role>/test_<role>.py")
+    logs.mkdir(parents=True, exist_ok=True)
+    xml.unlink(missing_ok=True)
+    argv = [sys.executable, "-m", "pytest", "-q", "--color=no", "--tb=short", "-p", "no:cacheprovider"]
+    argv += ["--rootdir", str(stage.root), f"--junitxml={xml}", *map(str, files)]
+    env = child.environment(STRATA_INVENTORY=str(site_path), ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), **{lock.MARK: str(logs.parent)})
+    code = children.run(argv, env, log)
+    return read(xml, log, code)
+
+
+def read(xml: Path, log: Path, code: int) -> Report:
+    """The report in pytest's JUnit file. No tests, or none that ran, is a failure and not a pass."""
+    if not xml.is_file():
+        return Report(0, (), 0, log, f"pytest ended with code {code} before it wrote a report")
+    try:
+        cases = list(ET.parse(xml).getroot().iter("testcase"))  # noqa: S314 - our own file
+    except ET.ParseError as error:
+        return Report(0, (), 0, log, f"{xml}: is no report: {error}")
+    failed = tuple(_failed(case, bad) for case in cases if (bad := _outcome(case, "failure", "error")) is not None)
+    skipped = sum(_outcome(case, "skipped") is not None for case in cases)
+    passed = sum(_outcome(case, "failure", "error", "skipped") is None for case in cases)
+    problem = ""
+    if not cases:
+        problem = "no check was found, so nothing is proven"
+    elif not passed and not failed:
+        problem = f"all {skipped} checks were skipped, so nothing is proven"
+    elif code not in (0, 1):
+        problem = f"pytest ended with code {code}"
+    return Report(passed, failed, skipped, log, problem)
+
+
+def sentence(name: str) -> str:
+    """`test_a_client_gets_its_name[admin]` as words: `a client gets its name (admin)`."""
+    words, _, parameters = name.removeprefix("test_").partition("[")
+    return words.replace("_", " ") + (f" ({parameters.removesuffix(']')})" if parameters else "")
+
+
+def _outcome(case: ET.Element, *kinds: str) -> ET.Element | None:
+    return next((child for child in case if child.tag in kinds), None)
+
+
+def _failed(case: ET.Element, bad: ET.Element) -> Failed:
+    text = bad.text or ""
+    errors = [line[1:].strip() for line in text.splitlines() if re.match(r"E\s", line)]
+    lines = errors or [line.strip() for line in (bad.get("message") or text).splitlines() if line.strip()]
+    name = case.get("name") or ""
+    file = (case.get("classname") or "").replace(".", "/") + ".py"
+    return Failed(sentence(name), file, tuple(lines[:EVIDENCE_LINES]))

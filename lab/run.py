@@ -1,0 +1,261 @@
+"""Runs stages: builds what changed, checks everything, keeps the ledger, and says how it ended and how to go on."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lab import checks, child, events, explain, ledger, lock, progress, schedule, secrets, stages
+from lab import inventory as inventories
+from lab import site as sites
+from lab.errors import LabError
+from lab.stages import ROOT, Stage
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run was asked for; enough to write down the command that continues it."""
+
+    site: Path
+    to: str | None = None
+    only: str | None = None
+    from_: str | None = None
+    force: bool = False
+    fail_fast: bool = False
+
+    def resume_command(self, verb: str = "up") -> str:
+        """The command that continues this run. Without --force: what it has built by now need not be built again."""
+        words = ["./inv", verb, "--site", name_of(self.site)]
+        for option, value in (("--to", self.to), ("--only", self.only), ("--from", self.from_)):
+            words += [option, value] if value else []
+        return shlex.join([*words, "--fail-fast"] if self.fail_fast else words)
+
+
+@dataclass
+class Job:
+    """One run on one site: everything a stage needs to be built and checked."""
+
+    site: sites.Site
+    inventory: Mapping[str, Any]
+    secrets: tuple[str, ...]
+    ledger: ledger.Ledger
+    progress: progress.Progress
+    children: child.Children
+    force: bool = False
+    is_check_only: bool = False
+
+    @property
+    def logs(self) -> Path:
+        """Where the complete logs of all stages are."""
+        return self.site.artifacts / "logs"
+
+    def work(self, stage: Stage) -> schedule.Result:
+        """Brings one stage up: its checks where nothing changed, else its playbook and then its checks."""
+        began = time.monotonic()
+        result = functools.partial(schedule.Result, stage.name)
+        try:
+            was_built, report = self._bring_up(stage)
+        except child.Stopped:
+            return result("stopped", time.monotonic() - began)
+        except LabError as error:
+            state: schedule.State = "stopped" if self.children.is_stopped else "failed"
+            return result(state, time.monotonic() - began, error=error)
+        return result("up", time.monotonic() - began, was_built, report.passed)
+
+    def _bring_up(self, stage: Stage) -> tuple[bool, checks.Report]:
+        if self.is_check_only:
+            return False, self._must_pass(stage, self._check(stage)[0])
+        parts = ledger.fingerprint(stage, self.inventory)
+        why = ["it was asked for with --force"] if self.force else self.ledger.reasons(stage.name, parts)
+        if not why:
+            report, seconds = self._check(stage)
+            if report.is_good:
+                self.ledger.checked(stage.name, seconds)
+                return False, report
+            why = [f"nothing changed, but a check fails: {report.failed[0].sentence if report.failed else report.problem}"]
+        self.progress.stage(stage.name, f"building, because {'; '.join(why)}")
+        self.ledger.begin(stage.name)
+        build_seconds = self._build(stage)
+        report, check_seconds = self._check(stage)
+        self._must_pass(stage, report)
+        self.ledger.finish(stage.name, parts, build_seconds, check_seconds)
+        return True, report
+
+    def _build(self, stage: Stage) -> float:
+        self.logs.mkdir(parents=True, exist_ok=True)
+        log, happened = self.logs / f"{stage.name}.log", self.logs / f"{stage.name}.events"
+        happened.write_text("")
+        feed = events.Feed(happened)
+
+        def show() -> None:
+            for event in feed.new():
+                self.progress.event(stage.name, event)
+
+        began = time.monotonic()
+        env = playbook_environment(self.site.artifacts, happened)
+        code = self.children.run(playbook_command(self.site.path, stage), env, log, show)
+        if code:
+            raise explain.StageFailed(explain.playbook_failure(stage.name, events.read(happened), log, code), self.secrets)
+        return time.monotonic() - began
+
+    def _check(self, stage: Stage) -> tuple[checks.Report, float]:
+        self.progress.stage(stage.name, "checking")
+        began = time.monotonic()
+        report = checks.run(stage, self.site.path, self.logs, self.children)
+        return report, time.monotonic() - began
+
+    def _must_pass(self, stage: Stage, report: checks.Report) -> checks.Report:
+        if not report.is_good:
+            raise explain.StageFailed(explain.check_failure(stage.name, report), self.secrets)
+        return report
+
+
+def up(
+    site_path: Path,
+    *,
+    to: str | None = None,
+    only: str | None = None,
+    from_: str | None = None,
+    force: bool = False,
+    fail_fast: bool = False,
+) -> int:
+    """Builds a site, or the chosen stages of it; returns the exit code. Whatever happens, the same command continues."""
+    options = Options(site_path, to, only, from_, force, fail_fast)
+    chosen = stages.select(to, only, from_)
+    site = sites.load(site_path)
+    with _signals(), lock.held(site.artifacts, print):
+        if site.secrets == "generated":
+            secrets.generate_missing(site)
+        ensure_key(site)
+        known = secrets.read(site.directory)
+        book = ledger.Ledger(site.artifacts / "ledger.json", print)
+        _refuse_missing_needs(chosen, book)
+        return _go(site, chosen, options, book, inventories.build(site, known), tuple(known.values()))
+
+
+def verify(site_path: Path, stage: str | None = None) -> int:
+    """Runs the checks of one stage or of all, and changes nothing; returns the exit code."""
+    chosen = stages.select(only=stage)
+    site = sites.load(site_path)
+    with _signals(), lock.held(site.artifacts, print):
+        known = secrets.read(site.directory)
+        book = ledger.Ledger(site.artifacts / "ledger.json", print)
+        options = Options(site_path, only=stage)
+        return _go(site, chosen, options, book, {}, tuple(known.values()), is_check_only=True)
+
+
+def _go(
+    site: sites.Site,
+    chosen: tuple[Stage, ...],
+    options: Options,
+    book: ledger.Ledger,
+    inventory: Mapping[str, Any],
+    known: tuple[str, ...],
+    is_check_only: bool = False,
+) -> int:
+    children = child.Children()
+    last = {name: entry.build_seconds + entry.check_seconds for name, entry in book.entries.items()}
+    began = time.monotonic()
+    again = f"./inv verify {options.only or ''} --site {name_of(options.site)}".replace("  ", " ")
+    command = again if is_check_only else options.resume_command()
+    try:
+        with progress.make([stage.name for stage in chosen], last) as view:
+            job = Job(site, inventory, known, book, view, children, options.force, is_check_only)
+            results = schedule.run(chosen, job.work, fail_fast=options.fail_fast, stop=children.stop, ended=view.ended)
+    except KeyboardInterrupt:
+        lock.end_leftovers(site.artifacts, print)
+        print(f"\ninterrupted; nothing runs any more, and the site can be continued with:\n{command}")
+        return INTERRUPTED
+    return _closing(site, results, command, time.monotonic() - began)
+
+
+def _closing(site: sites.Site, results: list[schedule.Result], command: str, seconds: float) -> int:
+    """Says what is up, what is not and why, what is simulated; the last line of a failed run is the command that continues."""
+    print()
+    for result in results:
+        print(f"{progress.MARKS[result.state][0]} {result.stage}: {progress.outcome(result)} ({progress.duration(result.seconds)})")
+    for line in simulated(site):
+        print(line)
+    print(f"{sum(result.state == 'up' for result in results)} of {len(results)} stages up in {progress.duration(seconds)}")
+    if all(result.state == "up" for result in results):
+        return 0
+    for result in results:
+        if result.state == "failed":
+            print(f"\n{result.error}")
+    print(f"\ncontinue with:\n{command}")
+    return 1
+
+
+def simulated(site: sites.Site) -> list[str]:
+    """What of a site is not the real thing: what it declares, and the backend its machines run on."""
+    lines = [f"simulated: {item.what}, by {item.by}" for item in site.simulated]
+    count = sum(machine.platform.kind == "container" for machine in site.machines.values())
+    return [*lines, f"simulated: {count} machines, by systemd containers (podman)"] if count else lines
+
+
+def playbook_command(site_path: Path, stage: Stage, *more: str) -> list[str]:
+    """The command that builds a stage. The file and not its folder: of a folder Ansible would read the artifacts too."""
+    return ["ansible-playbook", "-i", str(site_path), str(stage.playbook), *more]
+
+
+def playbook_environment(artifacts: Path, happened: Path) -> dict[str, str]:
+    """What ansible-playbook needs to find our settings and to write down what happens."""
+    ours = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "lab/plugins/callback")}
+    return child.environment(
+        **ours, ANSIBLE_CALLBACKS_ENABLED="strata_progress", ANSIBLE_NOCOLOR="1", STRATA_EVENTS=str(happened), **{lock.MARK: str(artifacts)}
+    )
+
+
+def name_of(site_path: Path) -> str:
+    """How the site is named on the command line: by its folder under inventories, or else by its file."""
+    path = site_path.resolve()
+    return path.parent.name if path.parent.parent == ROOT / "inventories" else str(site_path)
+
+
+def ensure_key(site: sites.Site) -> None:
+    """Makes the SSH key of the site where it is not there yet."""
+    key = site.directory / site.access.private_key
+    if key.exists():
+        return
+    key.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"strata {site.name}", "-f", str(key)]
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise LabError("ssh-keygen: is not installed; fix: apt-get install openssh-client") from None
+    except subprocess.CalledProcessError as error:
+        raise LabError(f"{key}: cannot be made: {error.stderr.strip()}") from error
+
+
+def _refuse_missing_needs(chosen: tuple[Stage, ...], book: ledger.Ledger) -> None:
+    names = {stage.name for stage in chosen}
+    for stage in chosen:
+        for need in stage.needs:
+            entry = book.get(need)
+            if need not in names and not (entry and entry.is_finished):
+                raise LabError(f"stage {stage.name}: needs {need}, which is not up; fix: ./inv up --to {stage.name} builds both")
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """A polite end (SIGTERM, a closed terminal) works like Ctrl-C: children end, the ledger stays whole."""
+
+    def interrupt(number: int, frame: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
