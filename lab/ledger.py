@@ -97,7 +97,7 @@ def fingerprint(stage: Stage, inventory: Mapping[str, Any]) -> Fingerprint:
     for host, variables in sorted(inventory["_meta"]["hostvars"].items()):
         parts |= {f"site:{host}.{key}": _hash(value) for key, value in variables.items() if key.startswith(prefixes)}
     for group in sorted(playbook.groups(stage.playbook)):
-        if members := inventory.get(group, {}).get("hosts"):
+        if members := playbook.members(inventory, group):
             parts[f"group:{group}"] = _hash(sorted(members))
     sources = [*playbook.files(stage.playbook, stage.roles), stage.root / "requirements.lock"]
     for file in sources:

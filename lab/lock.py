@@ -66,21 +66,37 @@ def end_leftovers(artifacts: Path, say: Callable[[str], None]) -> None:
 
 def leftovers(artifacts: Path) -> set[int]:
     """The processes that carry this site's mark, but for this one and what called it."""
-    wanted = f"{MARK}={artifacts}".encode()
-    ours = _ancestors()
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) not in ours and wanted in _words(entry / "environ") and _is_ours(entry):
-            found.add(int(entry.name))
-    return found
+    return {pid for pid in marked(artifacts) if _is_ours(Path("/proc") / str(pid))}
+
+
+def end_connections(artifacts: Path) -> None:
+    """Closes the SSH connections that Ansible keeps open for its next run; their machines are about to go, or gone."""
+    for pid in marked(artifacts):
+        if _program(pid) == "ssh":
+            _signal(pid, signal.SIGTERM)
 
 
 def _is_ours(process: Path) -> bool:
-    command = [word.decode(errors="replace").rpartition("/")[2] for word in _words(process / "cmdline")[:4]]
+    command = [word.decode(errors="replace").rpartition("/")[2] for word in words(process / "cmdline")[:4]]
     return any(word.startswith(OURS) for word in command)
 
 
-def _words(file: Path) -> list[bytes]:
+def marked(artifacts: Path) -> set[int]:
+    """All processes that carry this site's mark, but for this one and what called it."""
+    wanted, own = f"{MARK}={artifacts}".encode(), _ancestors()
+    pids = {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()} - own
+    return {pid for pid in pids if wanted in words(Path("/proc") / str(pid) / "environ")}
+
+
+def _program(pid: int) -> str:
+    try:
+        return (Path("/proc") / str(pid) / "comm").read_text().strip()
+    except OSError:  # it ended meanwhile
+        return ""
+
+
+def words(file: Path) -> list[bytes]:
+    """The words of a process's command line or environment in /proc; none where it ended."""
     try:
         return file.read_bytes().split(b"\0")
     except OSError:  # the process ended, or belongs to someone else

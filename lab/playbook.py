@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,12 @@ def groups(path: Path) -> set[str]:
     """The groups named in the `hosts` of a playbook's plays."""
     patterns = [str(play.get("hosts", "")) for play in _read(path) if isinstance(play, dict)]
     return {word.lstrip("!&") for pattern in patterns for word in re.split(r"[:,\s]+", pattern) if word}
+
+
+def members(inventory: Mapping[str, Any], group: str) -> set[str]:
+    """The machines of a group and of the groups within it, in an inventory as `ansible-inventory --list` shows it."""
+    data = inventory.get(group, {})
+    return set(data.get("hosts", [])).union(*(members(inventory, inner) for inner in data.get("children", [])))
 
 
 def files(path: Path, roles: Path) -> list[Path]:

@@ -1,0 +1,40 @@
+"""Takes a site down: its machines and networks go, and the ledger forgets its stages."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from lab import ledger, lock, platforms, stages
+from lab import site as sites
+from lab.errors import InputError
+from lab.run import name_of
+
+
+def down(site_path: Path, *, yes: bool = False, say: Callable[[str], None] = print, ask: Callable[[str], str] = input) -> int:
+    """Removes what the site's platforms made, stages in reverse order; asks first unless `yes`."""
+    site = sites.load(site_path)
+    name = name_of(site_path)
+    machines = [machine for machine, data in site.machines.items() if data.platform.kind != "metal"]
+    kept = [machine for machine, data in site.machines.items() if data.platform.kind == "metal"]
+    say(f"down removes for good, with all their data: {', '.join(machines) or 'no machine'}")
+    if kept:
+        say(f"machines on metal are not touched: {', '.join(kept)}")
+    if not yes:
+        if not sys.stdin.isatty():
+            raise InputError("down: nobody is here to answer; fix: add --yes if you mean it")
+        if ask(f"type the name of the site ({name}) to go on: ").strip() != name:
+            say("nothing was removed")
+            return 1
+    with lock.held(site.artifacts, say):
+        book = ledger.Ledger(site.artifacts / "ledger.json", say)
+        # Forgotten first: a `down` that is cut off leaves stages to build, never stages that look up.
+        for stage in reversed(stages.order()):
+            if book.get(stage.name):
+                book.drop([stage.name])
+                say(f"{stage.name}: is down")
+        changes = platforms.remove_all(site, say)
+        lock.end_connections(site.artifacts)
+    say(f"{name}: {len(changes)} things removed" if changes else f"{name}: there was nothing to remove")
+    return 0

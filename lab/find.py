@@ -1,0 +1,32 @@
+"""Finds a site by what an operator types."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab.errors import InputError, suggest
+from lab.stages import ROOT
+
+DEFAULT = "rehearsal"
+
+
+def site(name: str = DEFAULT, root: Path = ROOT) -> Path:
+    """The site.yml of a site: by its name (its folder under inventories), or by the path of the file or its folder."""
+    named = root / "inventories" / name / "site.yml"
+    if "/" not in name and named.is_file():
+        return named
+    given = Path(name).resolve()
+    for candidate in (given, given / "site.yml"):
+        if ("/" in name or name.endswith(".yml")) and candidate.is_file():
+            return candidate
+    known = [path.parent.name for path in (root / "inventories").glob("*/site.yml")]
+    raise InputError(f"site {name}: there is no inventories/{name}/site.yml; fix: {suggest(name, known) or 'write one'}")
+
+
+def enter_sandbox(site_path: Path) -> None:
+    """Starts this process again where containers work, if the site has any; returns at once when it is there already."""
+    from lab import sandbox  # here and not above: most verbs need neither, and have to start at once
+    from lab import site as sites
+
+    if any(machine.platform.kind == "container" for machine in sites.load(site_path).machines.values()):
+        sandbox.enter()

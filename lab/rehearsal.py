@@ -1,0 +1,180 @@
+"""The test of everything: the rehearsal is built, checked, left alone, killed half-way, continued and removed, and leaves nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from lab import child, events, find, ledger, lock
+from lab import site as sites
+from lab.errors import LabError
+from lab.progress import duration
+from lab.stages import ROOT, order
+
+TASKS_BEFORE_KILL = 4  # then a stage is well under way
+KILL_LIMIT_SECONDS = 600.0
+SETTLE_SECONDS = 20.0
+
+Traces = dict[str, set[str]]
+
+
+class Rehearsal:
+    """The phases, in turn; each raises LabError where it finds something else than it has to."""
+
+    def __init__(self, site_path: Path) -> None:
+        """Takes note of what there is before the first phase."""
+        self.site = sites.load(site_path)
+        self.name = site_path.parent.name
+        self.before = traces(self.site)
+        self.built: dict[str, ledger.Entry] = {}
+
+    def phases(self) -> list[tuple[str, Callable[[], None]]]:
+        """Each phase by its name."""
+        return [
+            ("up builds the site", self.up_builds),
+            ("verify passes", lambda: self.succeed("verify")),
+            ("up again runs no playbook", self.up_again_builds_nothing),
+            ("up continues after kill -9 to the same state", self.up_continues_after_a_kill),
+            ("down removes the site", lambda: self.succeed("down", "--yes")),
+            ("nothing is left", self.nothing_is_left),
+        ]
+
+    def up_builds(self) -> None:
+        """Builds the site, and keeps what the ledger says about it."""
+        self.succeed("up")
+        self.built = self._entries()
+
+    def up_again_builds_nothing(self) -> None:
+        """An unchanged site is checked and not built."""
+        self.succeed("up")
+        for name, entry in self._entries().items():
+            if entry.built_at != self.built[name].built_at:
+                raise LabError(f"stage {name}: its playbook ran again though nothing changed")
+
+    def up_continues_after_a_kill(self) -> None:
+        """Kills a run in the middle of its first stage, and expects the next to end where an undisturbed one does."""
+        stage = order()[0].name
+        happened = self.site.artifacts / "logs" / f"{stage}.events"
+        happened.unlink(missing_ok=True)
+        with subprocess.Popen(_command("up", "--site", self.name, "--force"), cwd=ROOT, env=child.environment(CI="1")) as run:
+            try:
+                self._wait_for_tasks(run, happened)
+            finally:
+                run.send_signal(signal.SIGKILL)
+        entry = self._entries().get(stage)
+        if entry is None or entry.is_finished:
+            raise LabError(f"stage {stage}: was killed half-way, but the ledger does not say so")
+        self.succeed("up")
+        for name, now in self._entries().items():
+            if now.fingerprint != self.built[name].fingerprint or not now.is_finished:
+                raise LabError(f"stage {name}: did not come back to what it was before the kill")
+        self.succeed("verify")
+
+    def nothing_is_left(self) -> None:
+        """Compares with what there was before the first phase."""
+        limit = time.monotonic() + SETTLE_SECONDS
+        while (left := _more(self.before, traces(self.site))) and time.monotonic() < limit:
+            time.sleep(1)
+        if left:
+            raise LabError("\n".join(f"left behind: {kind}: {', '.join(sorted(found))}" for kind, found in left.items()))
+
+    def succeed(self, verb: str, *more: str) -> None:
+        """Runs a verb and expects success."""
+        code = subprocess.run(_command(verb, "--site", self.name, *more), cwd=ROOT, env=child.environment(CI="1"), check=False).returncode
+        if code:
+            raise LabError(f"./inv {verb} --site {self.name} ended with code {code}")
+
+    def _wait_for_tasks(self, run: subprocess.Popen[bytes], happened: Path) -> None:
+        limit = time.monotonic() + KILL_LIMIT_SECONDS
+        while sum(event["event"] == "task" for event in events.read(happened)) < TASKS_BEFORE_KILL:
+            if run.poll() is not None:
+                raise LabError(
+                    f"up ended with code {run.returncode} before {TASKS_BEFORE_KILL} tasks had begun, so nothing could be killed"
+                )
+            if time.monotonic() > limit:
+                raise LabError(f"up did not begin {TASKS_BEFORE_KILL} tasks in {KILL_LIMIT_SECONDS:.0f} s")
+            time.sleep(0.1)
+
+    def _entries(self) -> dict[str, ledger.Entry]:
+        return ledger.Ledger(self.site.artifacts / "ledger.json", print).entries
+
+
+def run(site_path: Path | None = None) -> list[bool]:
+    """Runs the phases and says how each ended; whatever happens, the machines are removed at the end."""
+    path = site_path or find.site()
+    _refuse_if_up(path)
+    test = Rehearsal(path)
+    results: list[bool] = []
+    try:
+        for name, phase in test.phases():
+            print(f"\n=== {name}", flush=True)
+            began = time.monotonic()
+            results.append(_passes(name, phase))
+            print(f"=== {name}: {'passed' if results[-1] else 'failed'} ({duration(time.monotonic() - began)})", flush=True)
+            if not results[0]:
+                break  # a site that cannot be built says all there is to say
+    finally:
+        if not all(results) or len(results) < len(test.phases()):
+            subprocess.run(_command("down", "--site", test.name, "--yes"), cwd=ROOT, env=child.environment(CI="1"), check=False)
+    return results
+
+
+def traces(site: sites.Site) -> Traces:
+    """What a rehearsal could leave on this computer."""
+    return {
+        "containers": _lines("podman", "ps", "--all", "--format", "{{.Names}}"),
+        "networks": _lines("podman", "network", "ls", "--format", "{{.Name}}"),
+        "mounts": {line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()},
+        "processes": set(_processes(site)),
+    }
+
+
+def _more(before: Traces, after: Traces) -> Traces:
+    return {kind: found for kind in before if (found := after[kind] - before[kind])}
+
+
+def _processes(site: sites.Site) -> Iterator[str]:
+    """The site's own processes: those with its mark, and the monitors of its containers. Others come and go as they like."""
+    marked = lock.marked(site.artifacts)
+    names = {f"{site.name}-{machine}".encode() for machine in site.machines}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            words = lock.words(entry / "cmdline")
+            if int(entry.name) in marked or names & set(words):
+                yield f"{entry.name} {b' '.join(words[:3]).decode(errors='replace')}"
+
+
+def _passes(name: str, phase: Callable[[], None]) -> bool:
+    try:
+        phase()
+    except LabError as error:
+        print(f"{name}: {error}", flush=True)
+        return False
+    return True
+
+
+def _refuse_if_up(path: Path) -> None:
+    site = sites.load(path)
+    ours = {f"{site.name}-{machine}" for machine in site.machines}
+    if up := ours & _lines("podman", "ps", "--all", "--format", "{{.Names}}"):
+        raise LabError(
+            f"{path}: is in use ({', '.join(sorted(up))}), and this test removes its machines; fix: ./inv down --site {path.parent.name}"
+        )
+
+
+def _lines(*argv: str) -> set[str]:
+    try:
+        return set(subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split())
+    except FileNotFoundError:
+        raise LabError(f"{argv[0]}: is not installed; fix: ./inv doctor says what is missing") from None
+    except subprocess.CalledProcessError as error:
+        raise LabError(f"{' '.join(argv)}: ended with code {error.returncode}: {error.stderr.strip()}") from error
+
+
+def _command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "invoke", *words]

@@ -1,0 +1,199 @@
+"""The verbs of ./inv. No logic here: each verb calls one function of lab."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.main import program
+from invoke.tasks import Task, task
+
+from lab import find
+from lab.errors import LabError
+from lab.stages import STAGES
+
+# Nothing is imported here that a verb can import itself: the list of verbs has to come at once.
+SITE = {"site": "a site by name, or by the path of its site.yml"}
+CHOICE = {
+    "to": "up to this stage",
+    "only": "this stage alone",
+    "from": "this stage and all that build on it",
+    "force": "also what did not change",
+}
+
+
+def _call(function: Callable[[], int | None]) -> None:
+    """Calls it and leaves with its exit code; what an operator can mend is printed as it is, anything else is a bug."""
+    try:
+        code = function()
+    except LabError as error:
+        print(error, file=sys.stderr)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code or 0)
+
+
+def _on(site: str, function: Callable[[Path], int | None]) -> None:
+    """Calls a function with a site, in the sandbox where the site has containers."""
+
+    def call() -> int | None:
+        path = find.site(site)
+        find.enter_sandbox(path)
+        return function(path)
+
+    _call(call)
+
+
+def _pure(site: str, function: Callable[[Path], int | None]) -> None:
+    """Calls a function that only reads the site."""
+    _call(lambda: function(find.site(site)))
+
+
+@task(help=SITE | CHOICE | {"fail-fast": "stop at the first failure"})
+def up(
+    _: Context,
+    site: str = find.DEFAULT,
+    to: str | None = None,
+    only: str | None = None,
+    from_: str | None = None,
+    force: bool = False,
+    fail_fast: bool = False,
+) -> None:
+    """Build what changed, check everything"""
+    from lab import run
+
+    _on(site, lambda path: run.up(path, to=to, only=only, from_=from_, force=force, fail_fast=fail_fast))
+
+
+@task(help=SITE | CHOICE)
+def plan(
+    _: Context,
+    site: str = find.DEFAULT,
+    to: str | None = None,
+    only: str | None = None,
+    from_: str | None = None,
+    force: bool = False,
+) -> None:
+    """Show what up would do and why"""
+    from lab import plan as plans
+
+    _on(site, lambda path: plans.plan(path, to=to, only=only, from_=from_, force=force))
+
+
+@task(help=SITE | {"stage": "this stage alone; may be given as a plain word"})
+def verify(_: Context, stage: str | None = None, site: str = find.DEFAULT) -> None:
+    """Run the checks [of one STAGE]"""
+    from lab import run
+
+    _on(site, lambda path: run.verify(path, stage))
+
+
+@task(help=SITE)
+def status(_: Context, site: str = find.DEFAULT) -> None:
+    """Show stages and machines"""
+    from lab import status as states
+
+    _on(site, states.status)
+
+
+@task(help=SITE)
+def validate(_: Context, site: str = find.DEFAULT) -> None:
+    """Check the site file"""
+    from lab import site as sites
+
+    _pure(site, lambda path: print(f"{path}: fine, {len(sites.load(path).machines)} machines"))
+
+
+@task
+def stages(_: Context) -> None:
+    """List the stages in their order"""
+    from lab.stages import order
+
+    _call(lambda: print("\n".join(f"{stage.name:<12} {stage.summary}" for stage in order())))
+
+
+@task(help=SITE | {"yes": "do not ask"})
+def down(_: Context, site: str = find.DEFAULT, yes: bool = False) -> None:
+    """Remove the site's machines"""
+    from lab import down as downs
+
+    _on(site, lambda path: downs.down(path, yes=yes))
+
+
+@task
+def doctor(_: Context) -> None:
+    """Say what this computer lacks"""
+    from lab import doctor as doctors
+
+    _call(doctors.report)
+
+
+@task
+def docs(_: Context) -> None:
+    """Write the generated documentation"""
+    from lab import docs as documents
+
+    _call(documents.write)
+
+
+@task(positional=["machine"], help=SITE | {"machine": "its name in site.yml"})
+def ssh(_: Context, machine: str, site: str = find.DEFAULT) -> None:
+    """Log in to MACHINE"""
+    from lab import ssh as logins
+
+    _on(site, lambda path: logins.login(path, machine))
+
+
+def _test(name: str, function: str, summary: str, *, default: bool = False) -> Task[Any]:
+    def body(_: Context) -> None:
+        from lab import testing
+
+        _call(getattr(testing, function))
+
+    body.__doc__ = summary
+    return Task(body, name=name, default=default)
+
+
+def _stage(name: str) -> Task[Any]:
+    def body(_: Context, site: str = find.DEFAULT, force: bool = False) -> None:
+        from lab import run
+
+        _on(site, lambda path: run.up(path, only=name, force=force))
+
+    body.__doc__ = f"Build and check {name} alone"
+    return Task(body, name=name, help=SITE | {"force": CHOICE["force"]})
+
+
+@task(positional=["name"], help={"name": "a folder of molecule/"})
+def role(_: Context, name: str) -> None:
+    """Test role NAME on its own machines"""
+    from lab import testing
+
+    _call(lambda: testing.role(name))
+
+
+def _take_plain_words(verb: str, option: str) -> None:
+    """Lets `verb WORD` mean `verb --option WORD`: Invoke knows plain words for required arguments only."""
+    words = getattr(getattr(program, "core", None), "unparsed", [])
+    for at in range(len(words) - 1, 0, -1):
+        if words[at - 1] == verb and not words[at].startswith("-"):
+            words.insert(at, option)
+
+
+_take_plain_words("verify", "--stage")
+test = Collection(
+    "test",
+    _test("all", "everything", "Everything below, in turn", default=True),
+    _test("lint", "lint", "Read the code"),
+    _test("unit", "unit", "Try the Python parts"),
+    role,
+    _test("roles", "roles", "Test every role"),
+    _test("rehearsal", "rehearsal", "Build, break, continue, remove"),
+)
+namespace = Collection(up, plan, verify, status, validate, stages, down, doctor, docs, ssh, test)
+namespace.add_collection(Collection("stage", *(_stage(stage.name) for stage in STAGES)))
