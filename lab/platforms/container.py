@@ -1,0 +1,188 @@
+"""Machines as systemd containers: up in a second, for what needs no kernel of its own.
+
+A spec is `{container, hostname, image_suite, authorized_keys, cables: [{network, interface, mac, bridge_mtu}],
+uplink: null | {network, interface, cidr, address, gateway, supernet, routes: [cidr]}}`. Lab networks are bridges without any
+address: the router the network stage built addresses them, as on real wires.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+from lab.change import Change
+from lab.errors import LabError
+from lab.platforms import image
+from lab.platforms.podman import exclusive, exists, inspect, podman
+from lab.wait import wait_for
+
+BOOT_SECONDS = 120  # a container is up in 1 to 3 s; a loaded CI machine took 25
+HARDWARE = "strata.hardware"
+
+
+class Container:
+    """Machines of one podman store."""
+
+    def ensure(self, name: str, spec: Mapping[str, Any], *, check: bool = False) -> Change:
+        """Makes networks, container and the controller's routes; starts what stopped.
+
+        Raises LabError where the container exists with other cables, for that cannot be changed without losing the machine.
+        """
+        container = spec["container"]
+        wanted = hardware(spec)
+        before = state(container)
+        after = {"state": "running", "hardware": wanted}
+        if before.get("hardware", wanted) != wanted:
+            raise LabError(
+                f"machine {name}: container {container} was made with other cables or another image than the site asks for"
+                "; fix: ./inv down (removes the machines), then ./inv up"
+            )
+        missing_routes = routes_missing(spec)
+        changed = before != after or bool(missing_routes)
+        if changed and not check:
+            if not before:
+                create(spec, wanted)
+            elif before["state"] != "running":
+                podman("start", container)
+            set_routes(spec, missing_routes)
+            wait_until_booted(container)
+        facts = {"address": self.address(name, spec), "host_key": host_key(container) if exists("container", container) else ""}
+        return Change(f"machine {name}", changed, before, after, facts)
+
+    def remove(self, name: str, spec: Mapping[str, Any], *, check: bool = False) -> Change:
+        """Removes container, the routes through it, and networks that nothing is plugged into any more."""
+        container = spec["container"]
+        before = state(container)
+        if not check:
+            if before:
+                podman("rm", "--force", "--time", "0", "--volumes", container)
+            drop_routes(spec)
+            remove_unused(networks(spec))
+        return Change(f"machine {name}", bool(before), before, {})
+
+    def address(self, name: str, spec: Mapping[str, Any]) -> str:
+        """The uplink address where the machine has one, else what the site says."""
+        return str((spec.get("uplink") or spec).get("address", spec["container"]))
+
+
+def networks(spec: Mapping[str, Any]) -> list[str]:
+    """Every network the machine is plugged into."""
+    uplink = [spec["uplink"]["network"]] if spec.get("uplink") else []
+    return uplink + [cable["network"] for cable in spec["cables"]]
+
+
+def hardware(spec: Mapping[str, Any]) -> str:
+    """A hash of what a running container cannot change; routes, keys and the image's build are not part of it."""
+    uplink = spec.get("uplink") or {}
+    fixed = [spec["image_suite"], spec["hostname"], spec["cables"], [uplink.get(key) for key in ("network", "interface", "cidr", "address")]]
+    return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def state(container: str) -> dict[str, Any]:
+    """Read from podman; empty where there is no such container."""
+    if not exists("container", container):
+        return {}
+    found = inspect(container)
+    return {"state": found["State"]["Status"], "hardware": found["Config"]["Labels"].get(HARDWARE, "unknown")}
+
+
+def create(spec: Mapping[str, Any], wanted: str) -> None:
+    """Networks, then the container with its cables and the controller's key."""
+    reference = image.ensure(spec["image_suite"])
+    cables = []
+    for cable in spec["cables"]:
+        ensure_bridge(cable["network"], cable["bridge_mtu"])
+        cables += ["--network", f"{cable['network']}:interface_name={cable['interface']},mac={cable['mac']}"]
+    resolver = []
+    if uplink := spec.get("uplink"):
+        ensure_uplink(uplink)
+        cables += ["--network", f"{uplink['network']}:interface_name={uplink['interface']},ip={uplink['address']}"]
+        resolver = ["--dns", uplink["gateway"]]
+    # Privileged: a machine mounts, sets sysctls and firewalls; and a restricted controller cannot hand on smaller limits.
+    # Restart: `reboot` inside ends the container, and power comes back, as on a machine.
+    words = ["--systemd=always", "--privileged", "--restart=always", "--no-hosts", "--label", f"{HARDWARE}={wanted}", "--hostname", spec["hostname"]]
+    podman("run", "--detach", "--name", spec["container"], *words, *resolver, *(cables or ["--network=none"]), reference, "/sbin/init")
+    keys = "".join(f"{key}\n" for key in spec["authorized_keys"])
+    script = "umask 077; mkdir -p /root/.ssh; cat > /root/.ssh/authorized_keys"
+    podman("exec", "--interactive", spec["container"], "sh", "-c", script, stdin=keys.encode())
+
+
+def ensure_bridge(network: str, mtu: int) -> None:
+    """A bridge with no address, DHCP or names of its own."""
+    with exclusive():
+        if exists("network", network):
+            return
+        podman("network", "create", "--ipam-driver", "none", "--disable-dns", "--opt", f"mtu={mtu}", network)
+
+
+def ensure_uplink(uplink: Mapping[str, Any]) -> None:
+    """The provider's side: a gateway that translates addresses and resolves names."""
+    with exclusive():
+        if exists("network", uplink["network"]):
+            return
+        podman("network", "create", "--subnet", uplink["cidr"], "--gateway", uplink["gateway"], uplink["network"])
+
+
+def remove_unused(names: list[str]) -> None:
+    """A network goes with the last machine on it."""
+    with exclusive():
+        for network in names:
+            if exists("network", network) and not podman("ps", "--all", "--quiet", "--filter", f"network={network}").strip():
+                podman("network", "rm", network)
+
+
+def wait_until_booted(container: str) -> None:
+    """Until systemd says that all it wanted is started."""
+    words = ["podman", "exec", container, "systemctl", "is-system-running"]
+    wait_for(
+        f"machine in container {container} has booted",
+        lambda: subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip(),
+        lambda seen: seen in ("running", "degraded"),
+        BOOT_SECONDS,
+    )
+
+
+def host_key(container: str) -> str:
+    """The machine's own SSH host key, read from the machine and not from the wire; empty where there is none yet."""
+    done = subprocess.run(["podman", "exec", container, "cat", "/etc/ssh/ssh_host_ed25519_key.pub"], capture_output=True, text=True, check=False)
+    return " ".join(done.stdout.split()[:2])
+
+
+def routes_missing(spec: Mapping[str, Any]) -> list[str]:
+    """Lab subnets that the controller does not reach through this machine yet, and the blackhole under them."""
+    uplink = spec.get("uplink") or {}
+    if not uplink.get("routes"):
+        return []
+    have = {(route["dst"], route.get("gateway"), route.get("type", "unicast")) for route in json.loads(ip("-json", "route", "show"))}
+    missing = [cidr for cidr in uplink["routes"] if (cidr, uplink["address"], "unicast") not in have]
+    return missing + [cidr for cidr in [uplink["supernet"]] if (cidr, None, "blackhole") not in have]
+
+
+def set_routes(spec: Mapping[str, Any], missing: list[str]) -> None:
+    """The blackhole keeps what is meant for the lab from ever leaving by the controller's default route; it outlives the lab."""
+    for cidr in missing:
+        if cidr == spec["uplink"]["supernet"]:
+            ip("route", "replace", "blackhole", cidr)
+        else:
+            ip("route", "replace", cidr, "via", spec["uplink"]["address"])
+
+
+def drop_routes(spec: Mapping[str, Any]) -> None:
+    """The bridge takes its routes along when it goes; these are left where other machines still hold it."""
+    uplink = spec.get("uplink") or {}
+    for cidr in uplink.get("routes", []):
+        subprocess.run(["ip", "route", "del", cidr, "via", uplink["address"]], capture_output=True, check=False)
+
+
+def ip(*words: str) -> str:
+    """Runs `ip WORDS`.
+
+    Raises LabError with what it said.
+    """
+    done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LabError(f"ip {' '.join(words)}: {done.stderr.strip()}; fix: run as root on a machine that may set routes (./inv doctor)")
+    return done.stdout

@@ -1,0 +1,52 @@
+"""Calls podman, and says what it refused."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lab.errors import LabError
+
+
+def podman(*words: str, stdin: bytes | None = None) -> str:
+    """Runs `podman WORDS` and returns what it printed.
+
+    Raises LabError with podman's own words.
+    """
+    try:
+        done = subprocess.run(["podman", *words], input=stdin, capture_output=True, check=False)
+    except FileNotFoundError:
+        raise LabError("podman: not on this machine; fix: apt-get install podman") from None
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        cause = next((line for line in said if line.startswith("Error")), said[-1] if said else f"exit code {done.returncode}")
+        raise LabError(f"podman {' '.join(words[:2])}: {cause}; fix: ./inv doctor says what this machine lacks")
+    return done.stdout.decode(errors="replace")
+
+
+@contextmanager
+def exclusive() -> Iterator[None]:
+    """Held while something shared by machines (image, network) is looked for and made; machines are made side by side."""
+    with (Path(tempfile.gettempdir()) / "strata-podman.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def exists(kind: str, name: str) -> bool:
+    """Whether podman has a `container`, `network` or `image` of that name; exit code 1 is its word for no."""
+    done = subprocess.run(["podman", kind, "exists", name], capture_output=True, check=False)
+    if done.returncode not in (0, 1):
+        raise LabError(f"podman {kind} exists {name}: {done.stderr.decode(errors='replace').strip()}; fix: ./inv doctor")
+    return done.returncode == 0
+
+
+def inspect(name: str) -> dict[str, Any]:
+    """What podman knows of a container."""
+    found: Sequence[dict[str, Any]] = json.loads(podman("container", "inspect", name))
+    return found[0]

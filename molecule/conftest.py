@@ -1,0 +1,59 @@
+"""What every check gets; the same under Molecule and on a live site."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import testinfra
+
+INVENTORY = os.environ.get("STRATA_INVENTORY") or str(Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]) / "inventory.yml")
+
+
+@pytest.fixture(scope="session")
+def inventory():
+    """What `ansible-inventory --list` says."""
+    return json.loads(subprocess.check_output(["ansible-inventory", "-i", INVENTORY, "--list"]))
+
+
+@pytest.fixture(scope="session")
+def variables(inventory):
+    """`variables(name)`: the inventory variables of one machine."""
+    return lambda name: inventory["_meta"]["hostvars"].get(name, {})
+
+
+@pytest.fixture(scope="session")
+def members(inventory):
+    """`members(group)`: the names of a group's machines."""
+
+    def expand(group):
+        found = inventory.get(group, {})
+        names = list(found.get("hosts", []))
+        for child in found.get("children", []):
+            names += [name for name in expand(child) if name not in names]
+        return names
+
+    return expand
+
+
+@pytest.fixture(scope="session")
+def lab(variables):
+    """`lab(name)`: a testinfra host. Connections are testinfra's own: its Ansible backend starts a process chain per command."""
+    hosts = {}
+
+    def host(name):
+        if name not in hosts:
+            known = variables(name)
+            if known["ansible_connection"].endswith("podman"):
+                hosts[name] = testinfra.get_host(f"podman://{known['ansible_host']}")
+            else:
+                hosts[name] = testinfra.get_host(
+                    f"ssh://{known['ansible_user']}@{known['ansible_host']}",
+                    ssh_identity_file=known["ansible_ssh_private_key_file"],
+                    ssh_extra_args=known["ansible_ssh_common_args"],
+                    controlpersist=60,
+                )
+        return hosts[name]
+
+    return host
