@@ -6,6 +6,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,11 +32,16 @@ def read(directory: Path) -> dict[str, str]:
         raise InputError(f"{file}: others may read it (mode {mode:04o}); fix: chmod 600 {file}")
     if not file.read_text(encoding="utf-8", errors="replace").strip():
         return {}
-    document = site_yaml.read(file)
+    try:
+        document = site_yaml.read(file)
+    except SiteError as error:  # what a parser says of broken text can quote it
+        raise SiteError(replace(problem, message=problem.message.split(":")[0]) for problem in error.problems) from None
     if not isinstance(document.data, dict):
         raise SiteError([document.problem((), "must be a mapping of names to secrets")])
     problems = [
-        document.problem((name,), "must be text", "put it in quotes") for name, value in document.data.items() if not isinstance(value, str) or not value
+        document.problem((name,), "must be text", "put it in quotes")
+        for name, value in document.data.items()
+        if not isinstance(value, str) or not value
     ]
     if problems:
         raise SiteError(problems)
@@ -81,8 +87,9 @@ def missing(site: Site) -> Iterator[Finding]:
         return
     for name, location in wanted.items():
         if name not in have:
-            yield Finding(location, f"there is no secret {name} in {file}", f"add the line `{name}: ...` to it (mode 0600), or say secrets: generated")
-
+            yield Finding(
+                location, f"there is no secret {name} in {file}", f"add the line `{name}: ...` to it (mode 0600), or say secrets: generated"
+            )
 
 
 def _write(file: Path, text: str) -> None:

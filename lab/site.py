@@ -54,7 +54,9 @@ class Access(Model):
     """How the controller logs in to the machines."""
 
     user: UserName = "root"
-    private_key: RelativePath = Field("artifacts/ssh/id_ed25519", description="relative to the folder of the site; made by `up` when missing")
+    private_key: RelativePath = Field(
+        "artifacts/ssh/id_ed25519", description="relative to the folder of the site; made by `up` when missing"
+    )
 
 
 class SecretReference(Model):
@@ -136,7 +138,7 @@ class Uplink(Model):
             first = addressing.free_address(network, {self.address.ip}, None)
             refuse("required when the address is static", f"did you mean {first}?" if first else "", "gateway")
         if not addressing.is_usable(network, self.gateway):
-            refuse(f"{self.gateway} lies outside the uplink's network {network}", key="gateway")
+            refuse(f"{self.gateway} lies outside the uplink's network {network}", f"an address of {network}", "gateway")
         if self.gateway == self.address.ip:
             refuse(f"{self.gateway} is the router's own address on the uplink", "give the address of the next router", "gateway")
         return self
@@ -224,7 +226,9 @@ class Network(Model):
 
     supernet: NetworkRange
     router: str = Field(description="a machine of group router")
-    trunk: InterfaceName | None = Field(None, description="the router's interface that carries tagged VLANs; absent: one interface per subnet")
+    trunk: InterfaceName | None = Field(
+        None, description="the router's interface that carries tagged VLANs; absent: one interface per subnet"
+    )
     ipv6: bool = False
     uplink: Uplink
     subnets: dict[SubnetName, Subnet] = Field(min_length=1)

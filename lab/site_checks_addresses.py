@@ -27,22 +27,23 @@ class Claim:
 
 
 def claims(site: Site) -> Iterator[Claim]:
-    """Everyone who has a fixed address, gateways first. Unknown subnets are another check's business."""
+    """Everyone who has a fixed address, ours first. Unknown subnets are another check's business."""
     subnets = site.network.subnets
     for name, subnet in subnets.items():
         yield Claim(("network", "subnets", name, "gateway"), f"the gateway of {name}", subnet.gateway, name)
-    for index, reservation in enumerate(site.network.reservations):
-        if reservation.subnet in subnets:
-            location = ("network", "reservations", index, "host" if reservation.host else "address")
-            yield Claim(location, f"reservation {reservation.name}", reservation.address, reservation.subnet)
-    for index, record in enumerate(site.network.records):
-        if record.machine is None and (record.subnet is None or record.subnet in subnets):
-            yield Claim(("network", "records", index, "host" if record.host else "address"), f"record {record.name}", record.address, record.subnet)
     for name, machine in site.machines.items():
         for other, interface in machine.interfaces.items():
             if other in subnets and name != site.network.router:
-                location = ("machines", name, "interfaces", other, "host" if interface.host else "address")
-                yield Claim(location, f"machine {name}", interface.address, other)
+                key = "host" if interface.host else "address"
+                yield Claim(("machines", name, "interfaces", other, key), f"machine {name}", interface.address, other)
+    for index, reservation in enumerate(site.network.reservations):
+        if reservation.subnet in subnets:
+            key = "host" if reservation.host else "address"
+            yield Claim(("network", "reservations", index, key), f"reservation {reservation.name}", reservation.address, reservation.subnet)
+    for index, record in enumerate(site.network.records):
+        if record.machine is None and (record.subnet is None or record.subnet in subnets):
+            key = "host" if record.host else "address"
+            yield Claim(("network", "records", index, key), f"record {record.name}", record.address, record.subnet)
 
 
 def uplink_network(site: Site) -> IPv4Network | None:
@@ -138,8 +139,8 @@ def addresses_have_one_owner(site: Site) -> Iterator[Finding]:
     owners: dict[IPv4Address, Claim] = {}
     for claim in everyone:
         first = owners.setdefault(claim.address, claim)
-        if first is claim:
-            continue
+        if first is claim or (claim.subnet and first.subnet and claim.subnet != first.subnet):
+            continue  # of two subnets: either those overlap or one address is outside, which is the cause and is reported
         message = f"{claim.address} of {claim.owner} belongs to {first.owner} already"
         yield Finding(claim.location, message, _owner_fix(site, claim, first, taken))
 
@@ -155,6 +156,21 @@ def _owner_fix(site: Site, claim: Claim, first: Claim, taken: set[IPv4Address]) 
         return f"{subnet.name} ({subnet.cidr}) has no free address: make it larger"
     taken.add(free)
     return f"a free one is {free} (host: {addressing.host_number(subnet.cidr, free)})"
+
+
+def machines_are_reached_apart(site: Site) -> Iterator[Finding]:
+    """The controller reaches no two machines at one address."""
+    owners: dict[IPv4Address, str] = {}
+    for name, machine in site.machines.items():
+        if machine.address is None or owners.setdefault(machine.address, name) == name:
+            continue
+        first = owners[machine.address]
+        for one, other in ((name, first), (first, name)):  # two addresses of interfaces are another check's business
+            platform = site.machines[one].platform
+            if platform.kind == "metal" and platform.address is not None:
+                location = ("machines", one, "platform", "address")
+                yield Finding(location, f"{machine.address} is where {other} is reached", "every machine has an address of its own")
+                break
 
 
 def record_addresses_exist(site: Site) -> Iterator[Finding]:
@@ -205,6 +221,8 @@ def pools_hold_no_fixed_address(site: Site) -> Iterator[Finding]:
         if position < 0 or claim.address > ranges[position][1]:
             continue
         first, last, name = ranges[position]
+        if claim.subnet not in (None, name):
+            continue  # the subnets overlap, which is the cause and is reported
         subnet = site.network.subnets[name]
         free = addressing.free_address(subnet.cidr, taken, (first, last))
         if free is not None:
@@ -249,6 +267,7 @@ CHECKS: tuple[Check, ...] = (
     uplink_is_outside,
     addresses_are_inside,
     addresses_have_one_owner,
+    machines_are_reached_apart,
     record_addresses_exist,
     pools_are_ranges,
     pools_hold_no_fixed_address,

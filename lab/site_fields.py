@@ -142,10 +142,15 @@ def _server(value: str) -> str:
 
 
 def _timezone(value: str) -> str:
-    known = zoneinfo.available_timezones()
-    if known and value not in known:  # a machine without a time zone database cannot tell
-        refuse(f"there is no time zone {shown(value)}", suggest(value, known) if len(value) > 3 else "write it as Etc/UTC")
-    return value
+    try:
+        zoneinfo.ZoneInfo(value)
+        return value
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        known = zoneinfo.available_timezones()
+    if known:
+        fix = suggest(value, known)
+        refuse(f"there is no time zone {shown(value)}", fix if fix.startswith("did") else "write it as Etc/UTC")
+    return value  # a machine without a time zone database cannot tell
 
 
 def _group(value: str) -> str:
@@ -177,7 +182,9 @@ def _proxy(value: str) -> str:
 
 def _relative_path(value: str) -> str:
     if not value or value.startswith("/") or ".." in value.split("/"):
-        refuse(f"{shown(value)} does not lie in the folder of the site", "write it relative to site.yml, for example artifacts/ssh/id_ed25519")
+        refuse(
+            f"{shown(value)} does not lie in the folder of the site", "write it relative to site.yml, for example artifacts/ssh/id_ed25519"
+        )
     return value
 
 
@@ -191,9 +198,13 @@ NetworkRange = Annotated[IPv4Network, PlainValidator(_network), WithJsonSchema({
 UplinkAddress = Annotated[IPv4Interface | Literal["dhcp"], PlainValidator(_uplink_address), WithJsonSchema({"type": "string"}), _text_form]
 Mac = Annotated[str, PlainValidator(_mac), WithJsonSchema({"type": "string"})]
 HostNumber = Annotated[int, Field(ge=1, lt=2**24)]
-Name = Annotated[str, AfterValidator(_named(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", "a host name: a letter, then letters, digits and -, in lower case"))]
+Name = Annotated[
+    str, AfterValidator(_named(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", "a host name: a letter, then letters, digits and -, in lower case"))
+]
 MachineName = Annotated[Name, AfterValidator(_machine_name)]
-SubnetName = Annotated[str, AfterValidator(_named(r"(?!lo$)[a-z][a-z0-9-]{0,14}", "a subnet name: a letter, then letters, digits and -, at most 15"))]
+SubnetName = Annotated[
+    str, AfterValidator(_named(r"(?!lo$)[a-z][a-z0-9-]{0,14}", "a subnet name: a letter, then letters, digits and -, at most 15"))
+]
 InterfaceName = Annotated[str, AfterValidator(_named(r"[A-Za-z0-9_.-]{1,15}", "an interface name"))]
 UserName = Annotated[str, AfterValidator(_named(r"[a-z_][a-z0-9_-]{0,31}", "a user name"))]
 SecretName = Annotated[str, AfterValidator(_named(r"[a-z][a-z0-9_]*", "the name of a secret: a letter, then letters, digits and _"))]

@@ -21,7 +21,12 @@ _WANTED = {
     "string_type": "text (in quotes if it looks like something else)",
     "tuple_type": "a list",
 }
-_LIMITS = {"greater_than_equal": ("ge", "at least"), "greater_than": ("gt", "more than"), "less_than_equal": ("le", "at most"), "less_than": ("lt", "less than")}
+_LIMITS = {
+    "greater_than_equal": ("ge", "at least"),
+    "greater_than": ("gt", "more than"),
+    "less_than_equal": ("le", "at most"),
+    "less_than": ("lt", "less than"),
+}
 
 
 def problems(error: ValidationError, document: Document, schema: dict[str, Any]) -> Iterator[Problem]:
@@ -65,13 +70,10 @@ def _written(location: Location, data: Any) -> tuple[Location, Any]:
     """The part of a location that is in the file, and its value: Pydantic adds names of union branches and the like."""
     found: Location = ()
     for part in location:
-        if isinstance(data, dict) and part in data:
-            data = data[part]
-        elif isinstance(data, tuple) and isinstance(part, int) and part < len(data):
-            data = data[part]
-        else:
-            continue
-        found = (*found, part)
+        children: Any = data if isinstance(data, dict) else dict(enumerate(data)) if isinstance(data, tuple) else {}
+        if part in children:
+            data = children[part]
+            found = (*found, part)
     return found, data
 
 

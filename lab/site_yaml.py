@@ -17,6 +17,7 @@ from lab.errors import Problem, SiteError
 
 Location = tuple[str | int, ...]
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # C is ten times as fast, where libyaml is there
+_DEPTH = 50
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -59,6 +60,7 @@ def read(file: Path) -> Document:
 def parse(text: str, file: Path) -> Document:
     """Turn YAML text into a Document."""
     try:
+        _refuse_depth(text, file)
         node = yaml.compose(text, Loader=_Loader)
         if node is None:
             raise SiteError([Problem(file, 1, "", "the file is empty")])
@@ -71,11 +73,19 @@ def parse(text: str, file: Path) -> Document:
         raise SiteError([Problem(file, mark.line + 1 if mark else 1, "", f"this is not YAML: {said}")]) from None
     except yaml.YAMLError:
         raise SiteError([Problem(file, 1, "", "this is not YAML: it holds characters that YAML does not allow")]) from None
-    except RecursionError:
-        raise SiteError([Problem(file, 1, "", "this is nested too deeply to be meant")]) from None
     if reader.problems:
         raise SiteError(reader.problems)
     return Document(file, data, reader.lines)
+
+
+def _refuse_depth(text: str, file: Path) -> None:
+    """Refuse what is nested deeper than any site: composing it recurses in C, where too deep ends the process."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEPTH:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise SiteError([Problem(file, line, "", f"this is nested deeper than {_DEPTH} levels")])
 
 
 class _Reader:
@@ -99,7 +109,7 @@ class _Reader:
             return dict(self._pairs(node, location))
         if isinstance(node, yaml.SequenceNode) and node.tag == f"{_TAG}seq":
             return tuple(self.value(item, (*location, index)) for index, item in enumerate(node.value))
-        return self._refuse(node, location, f"tag {node.tag} is not used in site files", "remove the tag")
+        return self._refuse(node, location, "tags, as the word after ! is one, are not supported", "remove it, or put the value in quotes")
 
     def _pairs(self, node: yaml.MappingNode, location: Location) -> Iterator[tuple[str, Any]]:
         first: dict[str, int] = {}
@@ -132,7 +142,9 @@ class _Reader:
                 return constructor.construct_yaml_int(node) if kind == "int" else constructor.construct_yaml_float(node)
         except (ValueError, KeyError):
             return self._refuse(node, location, f"this is not a value of type {kind}")
-        return self._refuse(node, location, f"tag {node.tag} is not used in site files", "remove the tag")
+        return self._refuse(node, location, "tags, as the word after ! is one, are not supported", "remove it, or put the value in quotes")
 
     def _refuse(self, node: yaml.Node, location: Location, message: str, fix: str = "") -> None:
-        self.problems.append(Problem(self.file, node.start_mark.line + 1, dotted(location), message, fix))
+        # An alias is where its key is, not where its anchor is; of a key that is there twice, the second one is meant.
+        line = self.lines[location] if message.startswith("aliases") else node.start_mark.line + 1
+        self.problems.append(Problem(self.file, line, dotted(location), message, fix))
