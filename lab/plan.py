@@ -11,14 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from lab import child, events, explain, ledger, playbook, run, secrets, stages
-from lab import inventory as inventories
+from lab import child, events, explain, find, ledger, playbook, run, secrets, stages
 from lab import site as sites
 from lab.stages import Stage
 
 SSH_PORT = 22
 ANSWER_SECONDS = 2.0
-NOT_MADE_YET = "(not made yet)"  # stands for a secret that `up` would generate
 
 Say = Callable[[str], None]
 
@@ -32,10 +30,7 @@ def plan(
     chosen = stages.select(to, only, from_)
     site = sites.load(site_path)
     known = secrets.read(site.directory)
-    wanted = known or {}
-    if site.secrets == "generated":
-        wanted = dict.fromkeys(secrets.references(site), NOT_MADE_YET) | known
-    inventory = inventories.build(site, wanted)
+    inventory = find.inventory(site)
     book = ledger.Ledger(site.artifacts / "ledger.json", say)
     pending = list(pending_stages(chosen, inventory, book, force, say))
     codes = [_differences(site, stage, inventory, tuple(known.values()), say) for stage in pending]
@@ -104,6 +99,7 @@ def targets(stage: Stage, inventory: Mapping[str, Any]) -> dict[str, str]:
 def _environment(site: sites.Site, scratch: Path, happened: Path) -> dict[str, str]:
     """Everything Ansible or SSH would leave behind goes to a folder that is removed: facts, temporary files, connections, host keys."""
     return run.playbook_environment(site.artifacts, happened) | {
+        "STRATA_LOOK_ONLY": "1",
         "ANSIBLE_HOME": str(scratch / "ansible"),
         "ANSIBLE_LOCAL_TEMP": str(scratch / "tmp"),
         "ANSIBLE_CACHE_PLUGIN": "memory",

@@ -92,6 +92,7 @@ class ContainerOptions(Model):
     """Options of all machines that are containers on the controller."""
 
     suite: Suite = Field("trixie", description="Debian suite of the image")
+    apt_cache: bool = Field(False, description="packages are kept on the uplink between machines and runs; see also apt.proxy")
     capacity: Capacity = Capacity()
 
 
@@ -358,7 +359,7 @@ def load(path: Path) -> Site:
         site = Site.model_validate(document.data)
     except ValidationError as error:
         raise SiteError(site_messages.problems(error, document, schema())) from None
-    site._path = path
+    site._path = path.absolute()
     site = addressing.resolve(site)
     findings = [*site_checks.run(site), *secrets.missing(site)]
     if findings:

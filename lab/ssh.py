@@ -8,11 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lab import inventory as inventories
-from lab import secrets
+from lab import find
 from lab import site as sites
 from lab.errors import InputError, LabError, suggest
-from lab.plan import NOT_MADE_YET
 
 
 def login(site_path: Path, machine: str, replace: Callable[[str, list[str]], Any] = os.execvp) -> None:
@@ -20,8 +18,7 @@ def login(site_path: Path, machine: str, replace: Callable[[str, list[str]], Any
     site = sites.load(site_path)
     if machine not in site.machines:
         raise InputError(f"machine {machine}: site {site.name} has no such machine; fix: {suggest(machine, site.machines)}")
-    wanted = dict.fromkeys(secrets.references(site), NOT_MADE_YET) | secrets.read(site.directory)
-    argv = command(inventories.build(site, wanted)["_meta"]["hostvars"][machine])
+    argv = command(find.inventory(site)["_meta"]["hostvars"][machine])
     try:
         replace(argv[0], argv)
     except FileNotFoundError:

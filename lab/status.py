@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import inventory as inventories
-from lab import ledger, secrets, stages
+from lab import find, ledger, stages
 from lab import site as sites
-from lab.plan import NOT_MADE_YET
 
 
 def status(site_path: Path, say: Callable[[str], None] = print) -> int:
     """Prints each stage as the ledger knows it, and the machines with what makes them exist."""
     site = sites.load(site_path)
-    wanted = dict.fromkeys(secrets.references(site), NOT_MADE_YET) | secrets.read(site.directory)
-    inventory = inventories.build(site, wanted)
+    inventory = find.inventory(site)
     book = ledger.Ledger(site.artifacts / "ledger.json", say)
     say(f"site {site.name}: {site.path}")
     for stage in stages.order():

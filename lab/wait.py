@@ -22,7 +22,8 @@ def wait_for(
 ) -> Seen:
     """Calls `probe` until `wanted` accepts what it saw, and returns that.
 
-    Raises LabError when `failed` accepts it or the limit passes; the message names what was awaited, what was last seen, how long, and where.
+    Raises LabError when `failed` accepts it or the limit passes; the message names what was awaited, what was last seen, how long,
+    and where.
     """
     start = time.monotonic()
     place = f" at {where}" if where else ""

@@ -7,8 +7,10 @@ from typing import Any, Protocol
 
 from lab.change import Change
 from lab.errors import InputError
+from lab.inventory import machine_spec
 from lab.platforms.container import Container
 from lab.platforms.metal import Metal
+from lab.site import Site
 
 Spec = Mapping[str, Any]
 
@@ -39,11 +41,12 @@ def platform(kind: str) -> Platform:
     return PLATFORMS[kind]()
 
 
-def remove_all(machines: Mapping[str, Mapping[str, Any]], say: Callable[[str], None]) -> list[Change]:
-    """Removes every machine, given as name -> its inventory variables; `say` is told of each."""
+def remove_all(site: Site, say: Callable[[str], None]) -> list[Change]:
+    """Removes every machine of the site, the router last for the others are reached through it; `say` is told of each."""
     changes = []
-    for name, variables in machines.items():
-        change = platform(variables["machine_platform"]).remove(name, variables["machine_spec"])
-        say(f"{name}: {'removed' if change.changed else 'not there'}")
-        changes.append(change)
+    for name in sorted(site.machines, key=lambda name: name == site.network.router):
+        change = platform(site.machines[name].platform.kind).remove(name, machine_spec(site, name))
+        if change.changed:
+            say(f"{name}: removed")
+            changes.append(change)
     return changes

@@ -1,8 +1,8 @@
 """Machines as systemd containers: up in a second, for what needs no kernel of its own.
 
-A spec is `{container, hostname, image_suite, authorized_keys, cables: [{network, interface, mac, bridge_mtu}],
-uplink: null | {network, interface, cidr, address, gateway, supernet, routes: [cidr]}}`. Lab networks are bridges without any
-address: the router the network stage built addresses them, as on real wires.
+A spec is `{container, hostname, image_suite, address?, public_key_file?, cables: [{network, interface, mac, bridge_mtu}],
+uplink: null | {network, interface, cidr, address, gateway, supernet?, routes?: [cidr], apt_cache?: {container, address, port}}}`.
+Lab networks are bridges without any address: the router the network stage built addresses them, as on real wires.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from lab.change import Change
 from lab.errors import LabError
-from lab.platforms import image
+from lab.platforms import apt_cache, image
 from lab.platforms.podman import exclusive, exists, inspect, podman
 from lab.wait import wait_for
 
@@ -41,12 +42,15 @@ class Container:
                 "; fix: ./inv down (removes the machines), then ./inv up"
             )
         missing_routes = routes_missing(spec)
-        changed = before != after or bool(missing_routes)
+        cache = (spec.get("uplink") or {}).get("apt_cache")
+        changed = before != after or bool(missing_routes) or bool(cache and not apt_cache.is_running(cache["container"]))
         if changed and not check:
             if not before:
                 create(spec, wanted)
             elif before["state"] != "running":
                 podman("start", container)
+            if cache:
+                apt_cache.ensure(cache, spec["uplink"]["network"], spec["image_suite"])
             set_routes(spec, missing_routes)
             wait_until_booted(container)
         facts = {"address": self.address(name, spec), "host_key": host_key(container) if exists("container", container) else ""}
@@ -60,6 +64,8 @@ class Container:
             if before:
                 podman("rm", "--force", "--time", "0", "--volumes", container)
             drop_routes(spec)
+            if cache := (spec.get("uplink") or {}).get("apt_cache"):
+                apt_cache.remove(cache)
             remove_unused(networks(spec))
         return Change(f"machine {name}", bool(before), before, {})
 
@@ -77,7 +83,8 @@ def networks(spec: Mapping[str, Any]) -> list[str]:
 def hardware(spec: Mapping[str, Any]) -> str:
     """A hash of what a running container cannot change; routes, keys and the image's build are not part of it."""
     uplink = spec.get("uplink") or {}
-    fixed = [spec["image_suite"], spec["hostname"], spec["cables"], [uplink.get(key) for key in ("network", "interface", "cidr", "address")]]
+    plug = [uplink.get(key) for key in ("network", "interface", "cidr", "address")]
+    fixed = [spec["image_suite"], spec["hostname"], spec["cables"], plug]
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -103,11 +110,20 @@ def create(spec: Mapping[str, Any], wanted: str) -> None:
         resolver = ["--dns", uplink["gateway"]]
     # Privileged: a machine mounts, sets sysctls and firewalls; and a restricted controller cannot hand on smaller limits.
     # Restart: `reboot` inside ends the container, and power comes back, as on a machine.
-    words = ["--systemd=always", "--privileged", "--restart=always", "--no-hosts", "--label", f"{HARDWARE}={wanted}", "--hostname", spec["hostname"]]
+    words = ["--systemd=always", "--privileged", "--restart=always", "--no-hosts"]
+    words += ["--label", f"{HARDWARE}={wanted}", "--hostname", spec["hostname"]]
     podman("run", "--detach", "--name", spec["container"], *words, *resolver, *(cables or ["--network=none"]), reference, "/sbin/init")
-    keys = "".join(f"{key}\n" for key in spec["authorized_keys"])
-    script = "umask 077; mkdir -p /root/.ssh; cat > /root/.ssh/authorized_keys"
-    podman("exec", "--interactive", spec["container"], "sh", "-c", script, stdin=keys.encode())
+    if public_key := spec.get("public_key_file"):
+        script = "umask 077; mkdir -p /root/.ssh; cat > /root/.ssh/authorized_keys"
+        podman("exec", "--interactive", spec["container"], "sh", "-c", script, stdin=read_key(Path(public_key)))
+
+
+def read_key(file: Path) -> bytes:
+    """The controller's public key."""
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise LabError(f"{file}: is missing, so no machine could let the controller in; fix: ./inv up makes it") from None
 
 
 def ensure_bridge(network: str, mtu: int) -> None:
@@ -147,7 +163,8 @@ def wait_until_booted(container: str) -> None:
 
 def host_key(container: str) -> str:
     """The machine's own SSH host key, read from the machine and not from the wire; empty where there is none yet."""
-    done = subprocess.run(["podman", "exec", container, "cat", "/etc/ssh/ssh_host_ed25519_key.pub"], capture_output=True, text=True, check=False)
+    words = ["podman", "exec", container, "cat", "/etc/ssh/ssh_host_ed25519_key.pub"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     return " ".join(done.stdout.split()[:2])
 
 

@@ -12,9 +12,7 @@ from lab.platforms.podman import exclusive, exists, podman
 
 FILES = Path(__file__).parent / "image"
 REPOSITORY = "localhost/strata-machine"
-PACKAGES = (
-    "systemd,systemd-sysv,systemd-resolved,dbus,openssh-server,iproute2,iputils-ping,python3,python3-apt,ca-certificates,sudo,tzdata,nftables"
-)
+PACKAGES = "systemd,systemd-sysv,systemd-resolved,dbus,openssh-server,iproute2,iputils-ping,python3,python3-apt,ca-certificates,sudo,tzdata,nftables"
 # What the files of FILES are in the image.
 PLACES = {
     "05-uplink.network": "/etc/systemd/network",
@@ -25,7 +23,8 @@ PLACES = {
 SET_UP = (
     "systemctl enable -q lab-machine.service ssh-host-keys.service systemd-networkd.service systemd-resolved.service ssh.service"
     " && systemctl mask -q systemd-modules-load.service systemd-networkd-wait-online.service getty.target console-getty.service"
-    " && rm -f /etc/ssh/ssh_host_* /etc/machine-id && : > /etc/machine-id && rm -f /etc/resolv.conf && : > /etc/resolv.conf && passwd -q -l root"
+    " && rm -f /etc/ssh/ssh_host_* /etc/machine-id && : > /etc/machine-id"
+    " && rm -f /etc/resolv.conf && : > /etc/resolv.conf && passwd -q -l root"
 )
 
 
@@ -72,5 +71,6 @@ def build(suite: str, name: str) -> None:
         done = subprocess.run([*recipe(suite), str(tar)], capture_output=True, text=True, check=False)
         if done.returncode:
             said = " | ".join(done.stderr.strip().splitlines()[-4:])
-            raise LabError(f"machine image ({suite}): mmdebstrap failed: {said}; fix: check that Debian's mirror is reachable, then run again")
+            fix = "check that Debian's mirror is reachable, then run again"
+            raise LabError(f"machine image ({suite}): mmdebstrap failed: {said}; fix: {fix}")
         podman("import", "--quiet", str(tar), name)
