@@ -12,8 +12,10 @@ from lab.platforms.podman import exclusive, exists, podman
 
 FILES = Path(__file__).parent / "image"
 REPOSITORY = "localhost/strata-machine"
-PACKAGES = "systemd,systemd-sysv,systemd-resolved,dbus,openssh-server,iproute2,iputils-ping,"
+PACKAGES = (
+    "systemd,systemd-sysv,systemd-resolved,dbus,openssh-server,iproute2,iputils-ping,"
     "python3,python3-apt,ca-certificates,sudo,tzdata,nftables"
+)
 # What the files of FILES are in the image.
 PLACES = {
     "05-uplink.network": "/etc/systemd/network",
