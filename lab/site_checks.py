@@ -113,6 +113,8 @@ def names_are_unique(site: Site) -> Iterator[Finding]:
     """A name in the lab's domain belongs to one thing."""
     owners = {name: f"machine {name}" for name in site.machines}
     named: list[tuple[Location, str, str]] = []
+    for machine, subnet in _further_legs(site):
+        named.append((("machines", machine, "interfaces", subnet), f"{machine}-{subnet}", f"machine {machine}'s leg"))
     for index, reservation in enumerate(site.network.reservations):
         named.append((("network", "reservations", index, "name"), reservation.name, "reservation"))
     for index, record in enumerate(site.network.records):
@@ -121,6 +123,21 @@ def names_are_unique(site: Site) -> Iterator[Finding]:
         if name in owners:
             yield Finding(location, f"the name {name} belongs to {owners[name]} already", "choose another name")
         owners.setdefault(name, f"{kind} {name}")
+
+
+def _further_legs(site: Site) -> Iterator[tuple[str, str]]:
+    """Machine and subnet of every leg but the first; such a leg is named machine-subnet."""
+    for name, machine in site.machines.items():
+        for subnet in list(machine.interfaces)[1:]:
+            yield name, subnet
+
+
+def leg_names_fit(site: Site) -> Iterator[Finding]:
+    """The name of a leg is a host name too."""
+    for machine, subnet in _further_legs(site):
+        if len(f"{machine}-{subnet}") > 63:
+            message = f"this leg's name, {machine}-{subnet}, is longer than the 63 characters of a host name"
+            yield Finding(("machines", machine, "interfaces", subnet), message, "shorten the name of the machine")
 
 
 def users_are_unique(site: Site) -> Iterator[Finding]:
@@ -224,6 +241,7 @@ CHECKS: tuple[Check, ...] = (
     router_is_reachable,
     someone_may_manage,
     names_are_unique,
+    leg_names_fit,
     users_are_unique,
     records_name_machines,
     vlans_are_unique,

@@ -110,6 +110,20 @@ def _other_supernet(supernet: IPv4Network, uplink: IPv4Network) -> str:
     return f"a free one is {free}" if free else ""
 
 
+def package_cache_has_an_address(site: Site) -> Iterator[Finding]:
+    """The package cache of the container platform has the last address of the uplink's network to itself."""
+    uplink = site.network.uplink
+    if not site.platforms.container.apt_cache or not isinstance(uplink.address, IPv4Interface):
+        return
+    network = uplink.address.network
+    last = network.broadcast_address - 1
+    for key, address in (("address", uplink.address.ip), ("gateway", uplink.gateway)):
+        if address == last:
+            free = addressing.free_address(network, {uplink.address.ip, uplink.gateway or last, last}, None)
+            fix = f"a free one is {free}" if free else "make the network larger, or remove apt_cache"
+            yield Finding(("network", "uplink", key), f"{last} is for the package cache (platforms.container.apt_cache)", fix)
+
+
 def addresses_are_inside(site: Site) -> Iterator[Finding]:
     """Whoever has an address in a subnet has one that a machine can have there."""
     for claim in claims(site):
@@ -265,6 +279,7 @@ CHECKS: tuple[Check, ...] = (
     subnets_have_room,
     subnets_do_not_overlap,
     uplink_is_outside,
+    package_cache_has_an_address,
     addresses_are_inside,
     addresses_have_one_owner,
     machines_are_reached_apart,
