@@ -180,9 +180,11 @@ def role(_: Context, name: str) -> None:
 def _take_plain_words(verb: str, option: str) -> None:
     """Lets `verb WORD` mean `verb --option WORD`: Invoke knows plain words for required arguments only."""
     words = getattr(getattr(program, "core", None), "unparsed", [])
-    for at in range(len(words) - 1, 0, -1):
-        if words[at - 1] == verb and not words[at].startswith("-"):
-            words.insert(at, option)
+    at = words.index(verb) + 1 if verb in words else len(words)
+    while at < len(words) and words[at].startswith("-"):
+        at += 1 if "=" in words[at] else 2  # every option of such a verb has a value
+    if at < len(words):
+        words.insert(at, option)
 
 
 _take_plain_words("verify", "--stage")

@@ -70,11 +70,10 @@ def playbook_failure(stage: str, found: list[events.Event], log: Path, code: int
     known = signatures.match("\n".join(evidence))
     machine = str(event.get("host", ""))
     others = [host for host in events.failed_hosts(found) if host != machine]
-    task = f"{event['role']} : {event['task']}" if event.get("role") else str(event.get("task", ""))
     plain = "the machine cannot be reached" if event["event"] == "unreachable" else (evidence[0] if evidence else "the task failed")
     return Failure(
         stage,
-        task.removeprefix(f"{event.get('role')} : {event.get('role')} : "),
+        str(event.get("task", "")),
         machine,
         _short(str(event.get("path", ""))),
         known.cause if known else plain,

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lab.errors import InputError, suggest
 from lab.stages import ROOT
 
+if TYPE_CHECKING:
+    from lab.site import Site
+
 DEFAULT = "rehearsal"
+NOT_MADE_YET = "(not made yet)"  # stands for a secret that `up` would generate
 
 
 def site(name: str = DEFAULT, root: Path = ROOT) -> Path:
@@ -30,3 +35,13 @@ def enter_sandbox(site_path: Path) -> None:
 
     if any(machine.platform.kind == "container" for machine in sites.load(site_path).machines.values()):
         sandbox.enter()
+
+
+def inventory(site: Site) -> dict[str, Any]:
+    """The inventory for those who only look at a site: a secret that `up` has yet to generate is written as such."""
+    from lab import inventory as inventories
+    from lab import secrets
+
+    known = secrets.read(site.directory)
+    missing = dict.fromkeys(secrets.references(site), NOT_MADE_YET) if site.secrets == "generated" else {}
+    return inventories.build(site, missing | known)

@@ -50,12 +50,12 @@ def pending_stages(chosen: Iterable[Stage], inventory: Mapping[str, Any], book: 
         yield stage
 
 
-def answering(machines: Mapping[str, str]) -> set[str]:
+def answering(machines: Mapping[str, str], port: int = SSH_PORT) -> set[str]:
     """The machines (name to address) that accept a connection on SSH now."""
 
     def answers(address: str) -> bool:
         try:
-            with socket.create_connection((address, SSH_PORT), ANSWER_SECONDS):
+            with socket.create_connection((address, port), ANSWER_SECONDS):
                 return True
         except OSError:
             return False

@@ -141,7 +141,7 @@ class LiveView:
         with self._mutex:
             row = self._rows[name]
             if event["event"] == "task":
-                row.task = f"{event['role']} : {event['task']}" if event.get("role") else str(event.get("task"))
+                row.task = str(event.get("task"))
                 row.hosts = set()
             elif event["event"] == "start":
                 row.hosts.add(str(event.get("host")))

@@ -1,0 +1,84 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import find, run
+from lab.errors import InputError
+from lab.stages import ROOT, STAGES
+
+ENV_LINES = 40  # a screen
+
+PROBE = """
+import sys
+from invoke.main import program
+from lab import find, run
+find.enter_sandbox = lambda path: None
+run.up = lambda path, **options: print("up", path.parent.name, sorted((k, v) for k, v in options.items() if v))
+run.verify = lambda path, stage: print("verify", path.parent.name, stage)
+program.run(["inv", *sys.argv[1:]])
+"""
+
+
+def inv(*words: Any) -> Any:
+    return subprocess.run([sys.executable, "-c", PROBE, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("up", "up rehearsal []"),
+        ("up --site production --from network", "up production [('from_', 'network')]"),
+        ("up --from network --site production --fail-fast", "up production [('fail_fast', True), ('from_', 'network')]"),
+        ("up --site production --to network --force", "up production [('force', True), ('to', 'network')]"),
+        ("stage.network --site production", "up production [('only', 'network')]"),
+        ("verify", "verify rehearsal None"),
+        ("verify network", "verify rehearsal network"),
+        ("verify network --site production", "verify production network"),
+        ("verify --site production network", "verify production network"),
+        ("verify --site production --stage network", "verify production network"),
+    ],
+)
+def test_every_option_reaches_its_function(words: Any, expected: Any) -> None:
+    result = inv(*words.split())
+    assert (result.stdout.strip(), result.returncode) == (expected, 0), result.stderr
+
+
+def test_a_wrong_site_is_one_line_and_exit_code_2() -> None:
+    result = inv("up", "--site", "rehersal")
+    assert result.returncode == 2
+    assert result.stderr == "site rehersal: there is no inventories/rehersal/site.yml; fix: did you mean rehearsal?\n"
+
+
+def test_the_list_of_verbs_fits_a_screen_and_names_every_stage() -> None:
+    out = inv("--list").stdout
+    assert len(out.splitlines()) < ENV_LINES
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert all(f"stage.{stage.name}" in out for stage in STAGES)
+
+
+def test_no_verb_has_pre_tasks_for_they_lose_their_arguments() -> None:
+    assert not re.search(r"\bpre\s*=", (ROOT / "tasks.py").read_text())
+
+
+@pytest.mark.parametrize("name", ["small", "inventories/small", "inventories/small/site.yml"])
+def test_a_site_is_found_by_name_folder_or_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "inventories" / "small" / "site.yml"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert find.site(name, tmp_path) == file
+
+
+def test_a_site_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="fix: write one"):
+        find.site("none", tmp_path)
+
+
+def test_the_words_of_a_resume_command_are_understood() -> None:
+    options = run.Options(ROOT / "inventories/production/site.yml", from_="network", fail_fast=True)
+    result = inv(*options.resume_command().split()[1:])
+    assert result.stdout.strip() == "up production [('fail_fast', True), ('from_', 'network')]"
