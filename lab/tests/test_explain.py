@@ -31,7 +31,7 @@ def test_each_known_failure_is_recognised_in_its_log(signature: Any) -> None:
 @pytest.mark.parametrize("log", sorted(LOGS.glob("*.log")), ids=lambda log: log.stem)
 def test_each_log_is_explained_as_an_event_too(log: Any) -> None:
     line = next(line for line in log.read_text().splitlines() if "=>" in line)
-    host = re.search(r"\[([\w-]+)", line).group(1)
+    host = re.findall(r"\[([\w-]+)", line)[0]
     result = json.loads(line.partition("=> ")[2])
     kind = "unreachable" if result.get("unreachable") else "failed"
     failure = explain.playbook_failure("network", [failed(host, kind, **result)], log, 2)
@@ -53,7 +53,8 @@ def test_the_first_cause_is_shown_and_not_its_fallout(tmp_path: Path) -> None:
 def test_ignored_and_rescued_failures_are_no_cause() -> None:
     ignored = failed(msg="one") | {"ignored": True}
     found = [ignored, failed(msg="two"), failed(msg="three"), {"event": "stats", "hosts": {"web": {"rescued": 1, "failures": 1}}}]
-    assert events.first_failure(found)["result"]["msg"] == "three"
+    first = events.first_failure(found)
+    assert first and first["result"]["msg"] == "three"
 
 
 def test_the_screen_has_every_fact_on_a_line(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def stage(tmp_path: Path) -> Any:
     return Project(tmp_path).stage("router")
 
 
-INVENTORY = {
+INVENTORY: dict[str, Any] = {
     "_meta": {"hostvars": {"gate": {"ansible_host": "10.0.0.1", "router_legs": [1, 2], "routers": 1, "baseline_users": []}}},
     "router": {"hosts": ["gate"]},
 }
@@ -114,7 +114,7 @@ def test_a_dropped_stage_was_never_built(tmp_path: Path) -> None:
 def test_a_broken_ledger_counts_as_empty_and_is_said(tmp_path: Path, text: Any) -> None:
     path = tmp_path / "ledger.json"
     path.write_text(text)
-    said = []
+    said: list[str] = []
     assert Ledger(path, said.append).entries == {}
     assert len(said) == 1 and said[0].startswith(f"warning: {path}: is not a ledger")
 
@@ -134,9 +134,10 @@ def test_kill_9_leaves_a_readable_ledger(tmp_path: Path) -> None:
         while not path.exists() and time.monotonic() < limit:
             time.sleep(0.01)
         time.sleep(0.05)
+        assert writer.pid
         os.kill(writer.pid, signal.SIGKILL)
         writer.join()
-        said = []
+        said: list[str] = []
         assert Ledger(path, said.append).get("network")
         assert said == []
 

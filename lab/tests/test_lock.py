@@ -19,7 +19,7 @@ HOLDER = (
 @pytest.fixture
 def holder(tmp_path: Path) -> Any:
     with subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline() == "held\n"
+        assert process.stdout and process.stdout.readline() == "held\n"
         yield process
         process.kill()
 
@@ -44,10 +44,15 @@ def test_a_playbook_left_over_from_a_killed_run_is_ended_first(tmp_path: Path) -
     script = tmp_path / "ansible-playbook"
     script.write_text("import time; time.sleep(60)")
     with subprocess.Popen([sys.executable, str(script)], env={**os.environ, lock.MARK: str(tmp_path)}, start_new_session=True) as left:
-        said = []
+        said: list[str] = []
+
+        def say(line: str) -> None:
+            said.append(line)
+            os.kill(left.pid, signal.SIGTERM)
+            left.wait()  # its parent reaps it, as init does for a real orphan
+
         _until(lambda: lock.leftovers(tmp_path) == {left.pid})
-        # Its parent reaps it, as init does for a real orphan.
-        with lock.held(tmp_path, lambda line: (said.append(line), os.kill(left.pid, signal.SIGTERM), left.wait())):
+        with lock.held(tmp_path, say):
             assert lock.leftovers(tmp_path) == set()
         assert said == [f"ending 1 process(es) that an interrupted run left behind: {left.pid}"]
 

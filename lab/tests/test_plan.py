@@ -16,8 +16,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def said(project: Project, monkeypatch: pytest.MonkeyPatch) -> Any:
-    def call(stage, there=()):
-        lines = []
+    def call(stage: Any, there: tuple[str, ...] = ()) -> Any:
+        lines: list[str] = []
         monkeypatch.setattr(stages, "select", lambda *_, **__: (stage,))
         monkeypatch.setattr(plan, "answering", lambda machines: set(there))
         code = plan.plan(project.site, say=lines.append)
@@ -43,7 +43,7 @@ def test_a_plan_says_why_and_leaves_the_tree_as_it_is(project: Project, said: An
     assert not project.artifacts.exists()
 
 
-def test_a_plan_of_machines_that_answer_shows_ansibles_diff_and_writes_nothing(
+def test_a_plan_shows_the_diff_of_machines_that_answer_and_writes_nothing(
     project: Project, said: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = for_machines(project, project.stage("one"))
@@ -57,7 +57,7 @@ def test_a_plan_of_machines_that_answer_shows_ansibles_diff_and_writes_nothing(
     command = run.playbook_command
     monkeypatch.setattr(run, "playbook_command", lambda _, stage, *more: command(local, stage, *more))
     before = project.files()
-    code, text = said(stage, there=["gate"])
+    code, text = said(stage, there=("gate",))
     assert code == 0, text
     assert "+new" in text
     assert "changed=1" in text

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,9 +71,7 @@ def test_a_check_that_fails_on_an_unchanged_stage_has_it_built_again(project: Pr
     assert "nothing changed, but a check fails: the marker is there" in capsys.readouterr().out
 
 
-def test_a_failed_branch_blocks_its_dependants_only_and_says_how_to_go_on(
-    project: Project, up: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_failed_branch_blocks_its_dependants_only(project: Project, up: Any, capsys: pytest.CaptureFixture[str]) -> None:
     broken = "echo no luck >&2; exit 3"
     diamond = (
         project.stage("base"),
@@ -116,7 +115,7 @@ def test_a_site_below_inventories_is_named_by_its_folder() -> None:
 
 def test_a_stage_alone_needs_what_it_builds_on(project: Project, up: Any) -> None:
     project.stage("base")
-    with pytest.raises(LabError, match="stage top: needs base, which is not up; fix: .*--to top builds both"):
+    with pytest.raises(LabError, match=r"stage top: needs base, which is not up; fix: .*--to top builds both"):
         up(project.stage("top", "base"))
 
 
