@@ -136,10 +136,11 @@ def test_an_open_port_that_is_not_listed_cannot_be_reached(machines):
     assert tried, "no two machines share a network, so nothing can be checked"
     for name, host, known, address, neighbour in tried:
         port = str(unlisted_port(known))
+        connect = ("python3 -c %s %s %s", CONNECT, address, port)
         listener = host.check_output("nohup python3 -c %s %s 40 >/dev/null 2>&1 & echo $!", LISTEN, port).strip()
         try:
-            wait_for(f"a listener on {name}", lambda: host.run("python3 -c %s %s %s", CONNECT, address, port).rc, lambda rc: rc == 0, 10)
-            assert neighbour.run("python3 -c %s %s %s", CONNECT, address, port).rc != 0, f"{name} port {port} is open to its neighbour"
+            wait_for(f"a listener on {name}", lambda host=host, connect=connect: host.run(*connect).rc, lambda rc: rc == 0, 10)
+            assert neighbour.run(*connect).rc != 0, f"{name} port {port} is open to its neighbour"
             assert neighbour.run("ping -c 1 -W 3 %s", address).rc == 0, f"{name} does not answer its neighbour at all"
         finally:
             host.run("kill %s", listener)

@@ -102,7 +102,8 @@ while time.monotonic() < limit:
     if len(frame) < 282 or frame[23] != 17 or frame[36:38] != bytes([0, 67]) or b"dhcp-guard" not in frame:
         continue
     asked = frame[42:]
-    reply = bytes([2, 1, 6, 0]) + asked[4:8] + bytes(2) + bytes([128, 0]) + bytes(4) + own[:3] + bytes([250]) + own + bytes(4) + asked[28:44] + bytes(192)
+    reply = bytes([2, 1, 6, 0]) + asked[4:8] + bytes(2) + bytes([128, 0]) + bytes(4)
+    reply += own[:3] + bytes([250]) + own + bytes(4) + asked[28:44] + bytes(192)
     reply += bytes([0x63, 0x82, 0x53, 0x63, 53, 1, 2, 54, 4]) + own + bytes([51, 4, 0, 0, 14, 16, 255])
     reply = reply.ljust(300, bytes(1))
     udp = struct.pack("!4H", 67, 68, 8 + len(reply), 0)
@@ -116,7 +117,8 @@ def run(host, program, *arguments):
     """Runs a program on a machine and returns what it printed, from JSON."""
     words = [argument if isinstance(argument, str) else json.dumps(argument) for argument in arguments]
     done = host.run("python3 -c %s" + " %s" * len(words), program, *words)
-    assert done.rc == 0, f"{host.backend.get_pytest_id()}: {done.stderr}"
+    if done.rc:
+        raise AssertionError(f"{host.backend.get_pytest_id()}: {done.stderr}")
     return json.loads(done.stdout or "null")
 
 

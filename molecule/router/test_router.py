@@ -1,5 +1,6 @@
 """What the router promises to its lab. Every expectation comes from the variables of role router."""
 
+import contextlib
 import ipaddress
 import json
 from dataclasses import dataclass
@@ -51,8 +52,8 @@ def legs(data):
 
 def addresses(host):
     """[(interface, mac, address)] of a machine."""
-    links = json.loads(host.check_output("ip -json -4 address show scope global"))
-    return [(link["ifname"], link["address"], info["local"]) for link in links for info in link["addr_info"]]
+    links = json.loads(host.check_output("ip -json address show"))
+    return [(link["ifname"], link["address"], info["local"]) for link in links for info in link["addr_info"] if info["family"] == "inet"]
 
 
 def inside(leg, address):
@@ -201,7 +202,7 @@ def test_connections_pass_between_subnets_only_where_the_policy_says(plugs):
 
 def foreign_private_address(data):
     """A private address that is neither in the lab nor allowed beyond the uplink."""
-    taken = [data["router_supernet"], *data["router_allow_private"], *data["router_manage_from"], *data["router_resolvers"]]
+    taken = [data["router_supernet"], *data["router_resolvers"], *data.get("router_allow_private", []), *data.get("router_manage_from", [])]
     taken += [leg["cidr"] for leg in data["router_legs"]]
     if data["router_uplink_address"] != "dhcp":
         taken.append(str(ipaddress.ip_interface(data["router_uplink_address"]).network))
@@ -278,3 +279,31 @@ def test_a_second_dhcp_server_makes_the_router_refuse_to_serve(plugs, router):
         restarted = router.run("systemctl restart dnsmasq")
     assert restarted.rc == 0, restarted.stderr
     assert router.service("dnsmasq").is_running
+
+
+def boot(host):
+    """Changes with every boot, of a machine and of a container; empty while there is nobody to ask."""
+    try:
+        done = host.run("cat /proc/sys/kernel/random/boot_id && cut -d ' ' -f 22 /proc/1/stat")
+    except RuntimeError:  # ssh finds nobody there
+        return ""
+    return done.stdout if done.rc == 0 else ""
+
+
+def test_everything_comes_back_when_the_router_reboots(one_plug_per_leg, plugs, router, data, name):
+    before = boot(router)
+    with contextlib.suppress(RuntimeError):  # the connection may go down with the machine
+        router.run("systemctl --no-block reboot")
+    wait_for("a new boot of the router", lambda: boot(router), lambda seen: seen not in ("", before), BOOT_SECONDS, where=name)
+    wait_for(
+        "the services of the router",
+        lambda: router.run("systemctl is-active dnsmasq nftables chrony").stdout.split(),
+        lambda seen: seen == ["active"] * 3,
+        BOOT_SECONDS,
+        where=name,
+    )
+    test_services_run_and_are_enabled(router)
+    test_exactly_one_dhcp_server_answers_a_stranger_and_offers_what_the_site_says(one_plug_per_leg, data)
+    test_the_internet_is_reached_only_from_subnets_that_may(one_plug_per_leg)
+    test_packets_pass_between_subnets_only_where_the_policy_says(plugs)
+    test_every_subnet_gets_the_time_from_the_router(one_plug_per_leg)
