@@ -7,10 +7,8 @@ from typing import Any, Protocol
 
 from lab.change import Change
 from lab.errors import InputError
-from lab.inventory import machine_spec
 from lab.platforms.container import Container
 from lab.platforms.metal import Metal
-from lab.site import Site
 
 Spec = Mapping[str, Any]
 
@@ -41,11 +39,11 @@ def platform(kind: str) -> Platform:
     return PLATFORMS[kind]()
 
 
-def remove_all(site: Site, say: Callable[[str], None]) -> list[Change]:
-    """Removes every machine of the site, the router last for the others are reached through it; `say` is told of each."""
+def remove_all(machines: Mapping[str, Mapping[str, Any]], say: Callable[[str], None]) -> list[Change]:
+    """Removes every machine, given as name -> its inventory variables, the router last; `say` is told of each."""
     changes = []
-    for name in sorted(site.machines, key=lambda name: name == site.network.router):
-        change = platform(site.machines[name].platform.kind).remove(name, machine_spec(site, name))
+    for name in sorted(machines, key=lambda name: bool(machines[name]["machine_spec"].get("uplink"))):
+        change = platform(machines[name]["machine_platform"]).remove(name, machines[name]["machine_spec"])
         if change.changed:
             say(f"{name}: removed")
             changes.append(change)

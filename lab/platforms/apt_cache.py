@@ -12,7 +12,7 @@ from lab.platforms.podman import exclusive, exists, podman
 REPOSITORY = "localhost/strata-apt-cache"
 VOLUME = "strata-apt-cache"  # outlives the lab on purpose
 INSTALL = (
-    "rm -f /etc/resolv.conf; apt-get -qq update && DEBIAN_FRONTEND=noninteractive"
+    "apt-get -qq update && DEBIAN_FRONTEND=noninteractive"
     " apt-get -qq -o Dpkg::Use-Pty=0 install --no-install-recommends apt-cacher-ng >/dev/null && apt-get clean"
 )
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from lab.change import Change
 from lab.errors import LabError
-from lab.platforms import apt_cache, image
-from lab.platforms.podman import exclusive, exists, inspect, podman
+from lab.platforms import apt_cache, bridges, image
+from lab.platforms.podman import exists, inspect, podman
 from lab.wait import wait_for
 
 BOOT_SECONDS = 120  # a container is up in 1 to 3 s; a loaded CI machine took 25
@@ -66,7 +66,7 @@ class Container:
             drop_routes(spec)
             if cache := (spec.get("uplink") or {}).get("apt_cache"):
                 apt_cache.remove(cache)
-            remove_unused(networks(spec))
+            bridges.remove_unused(networks(spec))
         return Change(f"machine {name}", bool(before), before, {})
 
     def address(self, name: str, spec: Mapping[str, Any]) -> str:
@@ -101,11 +101,11 @@ def create(spec: Mapping[str, Any], wanted: str) -> None:
     reference = image.ensure(spec["image_suite"])
     cables = []
     for cable in spec["cables"]:
-        ensure_bridge(cable["network"], cable["bridge_mtu"])
+        bridges.ensure(cable["network"], cable["bridge_mtu"])
         cables += ["--network", f"{cable['network']}:interface_name={cable['interface']},mac={cable['mac']}"]
     resolver = []
     if uplink := spec.get("uplink"):
-        ensure_uplink(uplink)
+        bridges.ensure_uplink(uplink["network"], uplink["cidr"], uplink["gateway"])
         cables += ["--network", f"{uplink['network']}:interface_name={uplink['interface']},ip={uplink['address']}"]
         resolver = ["--dns", uplink["gateway"]]
     # Privileged: a machine mounts, sets sysctls and firewalls; and a restricted controller cannot hand on smaller limits.
@@ -124,30 +124,6 @@ def read_key(file: Path) -> bytes:
         return file.read_bytes()
     except FileNotFoundError:
         raise LabError(f"{file}: is missing, so no machine could let the controller in; fix: ./inv up makes it") from None
-
-
-def ensure_bridge(network: str, mtu: int) -> None:
-    """A bridge with no address, DHCP or names of its own."""
-    with exclusive():
-        if exists("network", network):
-            return
-        podman("network", "create", "--ipam-driver", "none", "--disable-dns", "--opt", f"mtu={mtu}", network)
-
-
-def ensure_uplink(uplink: Mapping[str, Any]) -> None:
-    """The provider's side: a gateway that translates addresses and resolves names."""
-    with exclusive():
-        if exists("network", uplink["network"]):
-            return
-        podman("network", "create", "--subnet", uplink["cidr"], "--gateway", uplink["gateway"], uplink["network"])
-
-
-def remove_unused(names: list[str]) -> None:
-    """A network goes with the last machine on it."""
-    with exclusive():
-        for network in names:
-            if exists("network", network) and not podman("ps", "--all", "--quiet", "--filter", f"network={network}").strip():
-                podman("network", "rm", network)
 
 
 def wait_until_booted(container: str) -> None:
