@@ -13,8 +13,9 @@ INVENTORY = os.environ.get("STRATA_INVENTORY") or str(Path(os.environ["MOLECULE_
 
 @pytest.fixture(scope="session")
 def inventory():
-    """What `ansible-inventory --list` says."""
-    return json.loads(subprocess.check_output(["ansible-inventory", "-i", INVENTORY, "--list"]))
+    """What `ansible-inventory --list` says; it wraps text of plugins as `{"__ansible_unsafe": text}`."""
+    listed = subprocess.check_output(["ansible-inventory", "-i", INVENTORY, "--list"])
+    return json.loads(listed, object_hook=lambda found: found.get("__ansible_unsafe", found))
 
 
 @pytest.fixture(scope="session")
