@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from lab.stages import ROOT, order
 
 TASKS_BEFORE_KILL = 4  # then a stage is well under way
 KILL_LIMIT_SECONDS = 600.0
+TWIN = (("name: rehearsal\n", "name: rehearsal-test\n"), ("10.64.", "10.65."), ("10.91.", "10.93."))
 SETTLE_SECONDS = 20.0
 
 Traces = dict[str, set[str]]
@@ -29,7 +31,7 @@ class Rehearsal:
     def __init__(self, site_path: Path) -> None:
         """Takes note of what there is before the first phase."""
         self.site = sites.load(site_path)
-        self.name = site_path.parent.name
+        self.name = str(site_path)
         self.before = traces(self.site)
         self.built: dict[str, ledger.Entry] = {}
 
@@ -104,9 +106,27 @@ class Rehearsal:
         return ledger.Ledger(self.site.artifacts / "ledger.json", print).entries
 
 
-def run(site_path: Path | None = None) -> list[bool]:
-    """Runs the phases and says how each ended; whatever happens, the machines are removed at the end."""
-    path = site_path or find.site()
+def run() -> list[bool]:
+    """Runs the phases on a site of their own and says how each ended; whatever happens, the machines are removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="strata-rehearsal-") as folder:
+        return _run(twin(find.site(), Path(folder)))
+
+
+def twin(original: Path, folder: Path) -> Path:
+    """The same site under another name and in other ranges, so that the operator's own rehearsal may stand beside it."""
+    text = original.read_text(encoding="utf-8")
+    for ours, other in TWIN:
+        if ours not in text:
+            raise LabError(
+                f"{original}: has no {ours!r}, so the test's own site cannot be made from it; fix: bring TWIN in {__file__} up to date"
+            )
+        text = text.replace(ours, other)
+    path = folder / "site.yml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _run(path: Path) -> list[bool]:
     _refuse_if_up(path)
     test = Rehearsal(path)
     results: list[bool] = []
@@ -163,7 +183,7 @@ def _refuse_if_up(path: Path) -> None:
     ours = {f"{site.name}-{machine}" for machine in site.machines}
     if up := ours & _lines("podman", "ps", "--all", "--format", "{{.Names}}"):
         raise LabError(
-            f"{path}: is in use ({', '.join(sorted(up))}), and this test removes its machines; fix: ./inv down --site {path.parent.name}"
+            f"{path}: is in use ({', '.join(sorted(up))}), and this test removes its machines; fix: remove them with podman rm, they are left over from a test that was killed"
         )
 
 

@@ -10,7 +10,6 @@ from lab.platforms import image
 from lab.platforms.podman import exclusive, exists, podman
 
 REPOSITORY = "localhost/strata-apt-cache"
-VOLUME = "strata-apt-cache"  # outlives the lab on purpose
 INSTALL = (
     "apt-get -qq update && DEBIAN_FRONTEND=noninteractive"
     " apt-get -qq -o Dpkg::Use-Pty=0 install --no-install-recommends apt-cacher-ng >/dev/null && apt-get clean"
@@ -31,7 +30,8 @@ def ensure(cache: Mapping[str, Any], network: str, suite: str) -> bool:
         f" apt-cacher-ng -c /etc/apt-cacher-ng ForeGround=1 Port={cache['port']} BindAddress={cache['address']}"
         " CacheDir=/var/cache/apt-cacher-ng LogDir=/tmp SocketPath= ExThreshold=30"
     )
-    words = ["--privileged", "--no-hosts", "--restart=always", "--volume", f"{VOLUME}:/var/cache/apt-cacher-ng"]
+    # The volume outlives the lab on purpose; two caches may not share one.
+    words = ["--privileged", "--no-hosts", "--restart=always", "--volume", f"{container}:/var/cache/apt-cacher-ng"]
     podman("run", "--detach", "--name", container, *words, "--network", f"{network}:ip={cache['address']}", reference, "sh", "-ec", serve)
     return True
 
