@@ -183,7 +183,8 @@ def _refuse_if_up(path: Path) -> None:
     ours = {f"{site.name}-{machine}" for machine in site.machines}
     if up := ours & _lines("podman", "ps", "--all", "--format", "{{.Names}}"):
         raise LabError(
-            f"{path}: is in use ({', '.join(sorted(up))}), and this test removes its machines; fix: remove them with podman rm, they are left over from a test that was killed"
+            f"{path}: its machines ({', '.join(sorted(up))}) are left over from a test that was killed"
+            f"; fix: podman rm --force {' '.join(sorted(up))} (by python -m lab.sandbox -- where ./inv doctor says restricted)"
         )
 
 
