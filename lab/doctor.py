@@ -1,0 +1,239 @@
+"""Says what this computer has and lacks for a rehearsal, each with the command that mends it. Looks, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lab import find, sandbox
+from lab import site as sites
+from lab.errors import LabError
+from lab.site import Site
+
+State = Literal["ok", "note", "missing"]
+OLDEST_PYTHON = (3, 11)
+OLDEST_DEBIAN = 12
+GIB = 1024**3
+# Programs that the verbs call, and the package each comes from. The wrapper installs the same.
+PROGRAMS = {
+    "podman": "podman",
+    "crun": "crun",
+    "netavark": "netavark",
+    "aardvark-dns": "aardvark-dns",
+    "mmdebstrap": "mmdebstrap",
+    "nft": "nftables",
+    "iptables": "iptables",
+    "ip": "iproute2",
+    "ssh": "openssh-client",
+    "git": "git",
+    "unshare": "util-linux",
+    "shellcheck": "shellcheck",
+}
+# Not all of these are in a user's PATH; the last two are where podman looks for its helpers.
+HELPERS = ("/usr/sbin", "/sbin", "/usr/lib/podman", "/usr/libexec/podman")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at; `note` is worth knowing and stops nothing, `missing` stops a rehearsal."""
+
+    what: str
+    state: State
+    detail: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        """One line, and the fix on the next."""
+        line = f"{self.state:<8} {self.what}: {self.detail}"
+        return f"{line}\n{'':<8} fix: {self.fix}" if self.fix else line
+
+
+def report(say: Callable[[str], None] = print) -> int:
+    """Prints every finding; 0 when nothing is missing."""
+    findings = list(examine())
+    for finding in findings:
+        say(str(finding))
+    missing = [finding.what for finding in findings if finding.state == "missing"]
+    say(f"\nmissing: {', '.join(missing)}" if missing else "\nthis computer can rehearse")
+    return 1 if missing else 0
+
+
+def examine() -> Iterable[Finding]:
+    """Everything that is looked at."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *HELPERS])
+    yield python(sys.version_info[:3])
+    yield release(Path("/etc/os-release"))
+    yield root(os.geteuid(), shutil.which("sudo", path=path))
+    yield from programs(path)
+    yield cgroups(Path("/proc/self/mountinfo"), inside=sandbox.inside())
+    yield raising_limits(Path("/proc/self/status"))
+    yield from kernel(Path("/sys/module"), Path("/lib/modules") / os.uname().release)
+    yield bridged_frames(Path("/proc/sys/net/bridge/bridge-nf-call-iptables"), forward_policy(path))
+    yield kvm(Path("/dev/kvm"))
+    try:
+        site = sites.load(find.site())
+    except LabError as error:
+        yield Finding("site", "missing", str(error).splitlines()[0], "./inv validate says everything that is wrong with it")
+        return
+    yield memory(Path("/proc/meminfo"), site)
+    yield disk(shutil.disk_usage("/var/lib").free)
+    if os.geteuid() == 0 and shutil.which("podman", path=path):
+        yield leftovers(containers_of(site), (site.artifacts / "ledger.json").exists())
+
+
+def python(version: tuple[int, ...]) -> Finding:
+    """The interpreter that runs this."""
+    text = ".".join(map(str, version))
+    if version[:2] < OLDEST_PYTHON:
+        return Finding("Python", "missing", f"{text}, and 3.11 is the oldest that will do", "apt-get install python3 (Debian 12 or newer)")
+    return Finding("Python", "ok", text)
+
+
+def release(file: Path) -> Finding:
+    """The distribution; others than Debian may work, and nobody has tried."""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    known = {key: value.strip('"') for key, _, value in (line.partition("=") for line in lines)}
+    name, version = known.get("PRETTY_NAME", "unknown"), known.get("VERSION_ID", "")
+    if known.get("ID") != "debian":
+        return Finding("system", "note", f"{name}, not Debian: packages are not installed for you, and nothing was tried there")
+    if version.isdecimal() and int(version) < OLDEST_DEBIAN:
+        return Finding("system", "missing", f"{name}, and Debian {OLDEST_DEBIAN} is the oldest that will do", "upgrade Debian")
+    return Finding("system", "ok", name)
+
+
+def root(user: int, sudo: str | None) -> Finding:
+    """Who makes containers and bridges."""
+    if user == 0:
+        return Finding("root", "ok", "you are root")
+    if sudo:
+        return Finding("root", "ok", "not root; sudo is used where root is needed")
+    fix = "run as root, or as root: apt-get install sudo && adduser YOU sudo"
+    return Finding("root", "missing", "you are not root and there is no sudo", fix)
+
+
+def programs(path: str) -> list[Finding]:
+    """What the verbs call, one finding for all that is there and one for each that is not."""
+    there = [name for name in PROGRAMS if shutil.which(name, path=path)]
+    absent = [name for name in PROGRAMS if name not in there]
+    found = [Finding("programs", "ok", ", ".join(there))] if there else []
+    return found + [Finding(name, "missing", "not on this computer", f"apt-get install {PROGRAMS[name]}") for name in absent]
+
+
+def cgroups(mountinfo: Path, *, inside: bool = False) -> Finding:
+    """Whether systemd containers boot here as they are."""
+    if inside or not sandbox.cgroup_is_pure_v2(mountinfo):
+        return Finding("cgroups", "note", "v1 or hybrid: a private mount namespace and a podman store of our own are used")
+    return Finding("cgroups", "ok", "version 2")
+
+
+def raising_limits(status: Path) -> Finding:
+    """Podman asks for higher limits than some sandboxes allow."""
+    if sandbox.may_raise_limits(status):
+        return Finding("limits", "ok", "may be raised (CAP_SYS_RESOURCE)")
+    return Finding("limits", "note", "cannot be raised (no CAP_SYS_RESOURCE): a podman store of our own with smaller limits is used")
+
+
+def kernel(loaded: Path, modules: Path) -> list[Finding]:
+    """What a rehearsal asks of the kernel. A built-in feature shows among the loaded ones, or in the list of built-in modules."""
+    listed = "".join(_text(modules / name) for name in ("modules.builtin", "modules.dep"))
+
+    def has(name: str) -> bool:
+        return (loaded / name).is_dir() or f"/{name}.ko" in listed
+
+    findings = []
+    for name in ("bridge", "veth"):
+        if has(name):
+            findings.append(Finding(f"kernel {name}", "ok", "there"))
+        elif listed:
+            findings.append(
+                Finding(f"kernel {name}", "missing", "this kernel has no such module", "apt-get install linux-image-amd64, then reboot")
+            )
+        else:  # a kernel without a list of modules may have it built in without saying so
+            findings.append(Finding(f"kernel {name}", "note", "this kernel does not say; `./inv up` will tell"))
+    if has("8021q"):
+        findings.append(Finding("kernel 8021q", "ok", "there"))
+    else:
+        findings.append(Finding("kernel 8021q", "note", "absent: in a rehearsal one bridge per subnet stands for tagged VLANs"))
+    return findings
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+
+def forward_policy(path: str) -> str:
+    """What this computer does with packets that are not its own: ACCEPT, DROP, or nothing where we may not look."""
+    program = shutil.which("iptables", path=path)
+    if not program:
+        return ""
+    done = subprocess.run([program, "--wait", "-S", "FORWARD"], capture_output=True, text=True, check=False)
+    first = done.stdout.splitlines()[:1]
+    return first[0].split()[-1] if done.returncode == 0 and first else ""
+
+
+def bridged_frames(switch: Path, policy: str) -> Finding:
+    """Frames on a bridge pass the computer's own firewall where this switch is on; with DROP the lab's machines cannot talk."""
+    is_on = _text(switch).strip() == "1"
+    if is_on and policy == "DROP":
+        detail = "pass this computer's firewall (bridge-nf-call-iptables), which drops what it forwards: machines could not talk"
+        return Finding("bridged frames", "missing", detail, "iptables -I FORWARD -m physdev --physdev-is-bridged -j ACCEPT")
+    if is_on and not policy:
+        return Finding("bridged frames", "note", "pass this computer's firewall; its policy shows to root only", "sudo ./inv doctor")
+    return Finding("bridged frames", "ok", "pass this computer's firewall, which lets them through" if is_on else "pass untouched")
+
+
+def kvm(device: Path) -> Finding:
+    """Told, not required: a rehearsal of containers needs no virtual machines."""
+    return Finding(
+        "KVM", "ok" if device.exists() else "note", f"{device} is there" if device.exists() else "absent; not needed by containers"
+    )
+
+
+def memory(meminfo: Path, site: Site) -> Finding:
+    """What is free against what the site's machines sum up to."""
+    line = next((line for line in _text(meminfo).splitlines() if line.startswith("MemAvailable:")), "MemAvailable: 0 kB")
+    free = int(line.split()[1]) * 1024 / GIB
+    asked = sum(machine.memory_gib for machine in site.machines.values() if machine.platform.kind != "metal")
+    detail = f"{free:.1f} GiB free, the machines of {site.name} may use {asked:g} GiB"
+    if free < asked:
+        return Finding("memory", "missing", detail, "end other programs, or lower memory_gib in site.yml")
+    return Finding("memory", "ok", detail)
+
+
+def disk(free_bytes: int, wanted_gib: float = 4) -> Finding:
+    """Containers share one image, so that their disk_gib are limits and not needs: image, cache and layers take under 4 GiB."""
+    detail = f"{free_bytes / GIB:.1f} GiB free in /var/lib, images and machines take up to {wanted_gib:g} GiB"
+    if free_bytes < wanted_gib * GIB:
+        return Finding("disk", "missing", detail, "podman system prune (removes unused images), or make room")
+    return Finding("disk", "ok", detail)
+
+
+def containers_of(site: Site) -> list[str]:
+    """The site's containers in podman's store, also in the one of the sandbox if there is one yet."""
+    if sandbox.is_restricted() and not (sandbox.RUN / "namespace" / "mnt").exists():
+        return []
+    try:
+        argv, env = sandbox.command(["podman", "ps", "--all", "--format", "json", "--filter", f"name=^{site.name}-"])
+    except (LabError, OSError, subprocess.CalledProcessError):
+        return []
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    if done.returncode or not done.stdout.strip():
+        return []
+    return sorted(container["Names"][0] for container in json.loads(done.stdout))
+
+
+def leftovers(containers: list[str], is_recorded: bool) -> Finding:
+    """Containers of the rehearsal without a record of who built them come from a run that was cut off."""
+    if not containers:
+        return Finding("containers", "ok", "no machine of the rehearsal runs")
+    if is_recorded:
+        return Finding("containers", "ok", f"the rehearsal is up or half built: {', '.join(containers)}")
+    detail = f"left by an earlier run: {', '.join(containers)}"
+    return Finding("containers", "note", detail, "./inv up goes on with them, ./inv down removes them")
