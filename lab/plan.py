@@ -100,6 +100,9 @@ def _environment(site: sites.Site, scratch: Path, happened: Path) -> dict[str, s
     """Everything Ansible or SSH would leave behind goes to a folder that is removed: facts, temporary files, connections, host keys."""
     return run.playbook_environment(site.artifacts, happened) | {
         "STRATA_LOOK_ONLY": "1",
+        # A plan is what would change; what would not is noise.
+        "ANSIBLE_DISPLAY_OK_HOSTS": "false",
+        "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false",
         "ANSIBLE_HOME": str(scratch / "ansible"),
         "ANSIBLE_LOCAL_TEMP": str(scratch / "tmp"),
         "ANSIBLE_CACHE_PLUGIN": "memory",
