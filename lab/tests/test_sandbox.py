@@ -1,4 +1,5 @@
 import os
+import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ def test_a_command_started_inside_stays_inside(machine: Any, tmp_path: Path, mon
 
 
 def test_no_limit_is_above_what_this_process_may_hand_on() -> None:
-    hard = sandbox.resource.getrlimit(sandbox.resource.RLIMIT_NOFILE)[1]
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     assert f'"nofile={hard}:{hard}"' in sandbox.limits()
 
 
