@@ -6,6 +6,7 @@ Roles see nothing but these variables; `ansible-inventory -i inventories/SITE/si
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -223,14 +224,19 @@ def router(site: Site) -> Variables:
         "router_uplink_managed": not is_container,
         "router_resolvers": [str(address) for address in ours.resolvers],
         "router_trunk": network.trunk or "",
-        "router_ipv6": network.ipv6,
         "router_manage_from": [str(cidr) for cidr in ours.manage_from],
-        "router_allow_private": [str(cidr) for cidr in ours.allow_private],
+        "router_allow_private": [str(cidr) for cidr in ours.allow_private] + private_servers(site),
         "router_shared_services": shared_services(site),
         "router_legs": legs(site),
         "router_reservations": reservations(site),
         "router_records": records(site),
     }
+
+
+def private_servers(site: Site) -> list[str]:
+    """Upstream time servers given by a private address; those given by name are taken to be outside."""
+    addresses = [server for server in map(str, site.network.uplink.ntp_servers) if server.replace(".", "").isdigit()]
+    return [f"{address}/32" for address in addresses if IPv4Address(address).is_private]
 
 
 def shared_services(site: Site) -> list[Variables]:

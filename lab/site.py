@@ -230,7 +230,6 @@ class Network(Model):
     trunk: InterfaceName | None = Field(
         None, description="the router's interface that carries tagged VLANs; absent: one interface per subnet"
     )
-    ipv6: bool = False
     uplink: Uplink
     subnets: dict[SubnetName, Subnet] = Field(min_length=1)
     reservations: tuple[Reservation, ...] = ()

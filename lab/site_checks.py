@@ -185,14 +185,6 @@ def trunk_has_vlans(site: Site) -> Iterator[Finding]:
             )
 
 
-def mtu_carries_ipv6(site: Site) -> Iterator[Finding]:
-    """IPv6 needs packets of 1280 bytes."""
-    if site.network.ipv6:
-        for name, subnet in site.network.subnets.items():
-            if subnet.mtu < 1280:
-                yield Finding(("network", "subnets", name, "mtu"), f"{subnet.mtu} is less than IPv6 needs", "at least 1280, or ipv6: false")
-
-
 def interfaces_are_told_apart(site: Site) -> Iterator[Finding]:
     """Legs are named like their subnets; neither uplink nor trunk may have such a name."""
     uplink, trunk = site.network.uplink.interface, site.network.trunk
@@ -246,7 +238,6 @@ CHECKS: tuple[Check, ...] = (
     records_name_machines,
     vlans_are_unique,
     trunk_has_vlans,
-    mtu_carries_ipv6,
     interfaces_are_told_apart,
     capacity_suffices,
     macs_are_unique,
