@@ -16,6 +16,7 @@ from lab import find
 from lab.errors import LabError
 from lab.stages import STAGES
 
+FLAGS = frozenset({"--disruptive", "-d", "--yes", "-y"})  # options of `verify` that stand alone
 # Nothing is imported here that a verb can import itself: the list of verbs has to come at once.
 SITE = {"site": "a site by name, or by the path of its site.yml"}
 CHOICE = {
@@ -85,12 +86,19 @@ def plan(
     _on(site, lambda path: plans.plan(path, to=to, only=only, from_=from_, force=force))
 
 
-@task(help=SITE | {"stage": "this stage alone; may be given as a plain word"})
-def verify(_: Context, stage: str | None = None, site: str = find.DEFAULT) -> None:
+@task(
+    help=SITE
+    | {
+        "stage": "this stage alone; may be given as a plain word",
+        "disruptive": "also checks that disturb the site, such as a reboot of the router",
+        "yes": "do not ask",
+    }
+)
+def verify(_: Context, stage: str | None = None, site: str = find.DEFAULT, disruptive: bool = False, yes: bool = False) -> None:
     """Run the checks [of one STAGE]"""
     from lab import run
 
-    _on(site, lambda path: run.verify(path, stage))
+    _on(site, lambda path: run.verify(path, stage, disruptive=disruptive, yes=yes))
 
 
 @task(help=SITE)
@@ -182,7 +190,7 @@ def _take_plain_words(verb: str, option: str) -> None:
     words = getattr(getattr(program, "core", None), "unparsed", [])
     at = words.index(verb) + 1 if verb in words else len(words)
     while at < len(words) and words[at].startswith("-"):
-        at += 1 if "=" in words[at] else 2  # every option of such a verb has a value
+        at += 1 if "=" in words[at] or words[at] in FLAGS else 2  # any other option has a value
     if at < len(words):
         words.insert(at, option)
 

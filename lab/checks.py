@@ -12,6 +12,8 @@ from lab import child, lock
 from lab.stages import ROOT, Stage, roles_of
 
 EVIDENCE_LINES = 6
+DISRUPTIVE = "disruptive"  # the mark of checks that disturb a live site
+LEFT_OUT = re.compile(r"(\d+) deselected")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Report:
     skipped: int
     log: Path
     problem: str = ""
+    left_out: int = 0  # disruptive checks that were not asked for
 
     @property
     def is_good(self) -> bool:
@@ -45,16 +48,18 @@ def files_of(stage: Stage) -> list[Path]:
     return [file for file in found if file.is_file()]
 
 
-def run(stage: Stage, site_path: Path, logs: Path, children: child.Children) -> Report:
-    """Runs the checks of a stage and reports; never raises because a check failed."""
+def run(stage: Stage, site_path: Path, logs: Path, children: child.Children, is_disruptive: bool = False) -> Report:
+    """Runs the checks of a stage and reports; never raises because a check failed. Those that disturb a site run on request only."""
     log, xml = logs / f"{stage.name}.checks.log", logs / f"{stage.name}.checks.xml"
     files = files_of(stage)
     if not files:
         return Report(0, (), 0, log, f"no role of {stage.playbook.name} has a check file molecule/<role>/test_<role>.py")
     logs.mkdir(parents=True, exist_ok=True)
     xml.unlink(missing_ok=True)
-    argv = [sys.executable, "-m", "pytest", "-q", "--color=no", "--tb=short", "-p", "no:cacheprovider"]
-    argv += ["--rootdir", str(stage.root), f"--junitxml={xml}", *map(str, files)]
+    # Options of the project are left out: a quieter pytest would not say how many checks it left out.
+    argv = [sys.executable, "-m", "pytest", "-o", "addopts=", "--color=no", "--tb=short", "-p", "no:cacheprovider"]
+    argv += ["--rootdir", str(stage.root), "--durations=10", f"--junitxml={xml}"]
+    argv += [*([] if is_disruptive else ["-m", f"not {DISRUPTIVE}"]), *map(str, files)]
     env = child.environment(STRATA_INVENTORY=str(site_path), ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), **{lock.MARK: str(logs.parent)})
     code = children.run(argv, env, log)
     return read(xml, log, code)
@@ -68,23 +73,32 @@ def read(xml: Path, log: Path, code: int) -> Report:
         cases = list(ET.parse(xml).getroot().iter("testcase"))  # noqa: S314 - our own file
     except ET.ParseError as error:
         return Report(0, (), 0, log, f"{xml}: is no report: {error}")
+    left_out = _left_out(log)
     failed = tuple(_failed(case, bad) for case in cases if (bad := _outcome(case, "failure", "error")) is not None)
     skipped = sum(_outcome(case, "skipped") is not None for case in cases)
     passed = sum(_outcome(case, "failure", "error", "skipped") is None for case in cases)
     problem = ""
-    if not cases:
+    if not cases and left_out:
+        problem = f"all {left_out} checks are disruptive and were left out, so nothing is proven; fix: ./inv verify --disruptive"
+    elif not cases:
         problem = "no check was found, so nothing is proven"
     elif not passed and not failed:
         problem = f"all {skipped} checks were skipped, so nothing is proven"
     elif code not in (0, 1):
         problem = f"pytest ended with code {code}"
-    return Report(passed, failed, skipped, log, problem)
+    return Report(passed, failed, skipped, log, problem, left_out)
 
 
 def sentence(name: str) -> str:
     """`test_a_client_gets_its_name[admin]` as words: `a client gets its name (admin)`."""
     words, _, parameters = name.removeprefix("test_").partition("[")
     return words.replace("_", " ") + (f" ({parameters.removesuffix(']')})" if parameters else "")
+
+
+def _left_out(log: Path) -> int:
+    """How many checks pytest left out; its JUnit file does not tell, its last words do."""
+    found = LEFT_OUT.findall(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else []
+    return int(found[-1]) if found else 0
 
 
 def _outcome(case: ET.Element, *kinds: str) -> ET.Element | None:
@@ -96,5 +110,5 @@ def _failed(case: ET.Element, bad: ET.Element) -> Failed:
     errors = [line[1:].strip() for line in text.splitlines() if re.match(r"E\s", line)]
     lines = errors or [line.strip() for line in (bad.get("message") or text).splitlines() if line.strip()]
     name = case.get("name") or ""
-    file = (case.get("classname") or "").replace(".", "/") + ".py"
+    file = (case.get("classname") or name).replace(".", "/") + ".py"
     return Failed(sentence(name), file, tuple(lines[:EVIDENCE_LINES]))

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import find, ledger, lock, platforms, stages
+from lab import find, ledger, lock, platforms, sandbox, stages
 from lab import site as sites
 from lab.errors import InputError
 from lab.run import name_of
@@ -36,6 +36,7 @@ def down(site_path: Path, *, yes: bool = False, say: Callable[[str], None] = pri
                 say(f"{stage.name}: is down")
         changes = platforms.remove_all(find.inventory(site)["_meta"]["hostvars"], say)
         lock.end_connections(site.artifacts)
+    sandbox.give_back(site.artifacts)
     count = sum(change.changed for change in changes)
     say(f"{name}: {count} machines removed" if count else f"{name}: there was nothing to remove")
     return 0

@@ -16,6 +16,10 @@ EVIDENCE_LINES = 8
 LINE_LENGTH = 200
 SHORTEST_SECRET = 4  # shorter ones would blank out half the screen
 TAIL_LINES = 60
+NAMED_CHECKS = 3  # before "and N more"
+# Raised by what is wrong with a program, and hardly ever by what is wrong with a machine.
+BUG = re.compile(r"((Attribute|Name|Type|Import|ModuleNotFound|Syntax|Indentation)Error\b|fixture '\w+' not found)")
+BUG_FIX = "this is a bug in the check itself and says nothing about the role or the machine; mend {file}"
 REDACTED = "(secret)"
 
 
@@ -40,7 +44,7 @@ class Failure:
             ("machine", self.machine),
             ("file", self.place),
             ("cause", self.cause),
-            ("evidence", "\n           ".join(self.evidence)),
+            ("evidence", "" if self.evidence == (self.cause,) else "\n           ".join(self.evidence)),
             ("fix", self.fix),
             ("also", self.others),
             ("log", _short(self.log)),
@@ -91,8 +95,11 @@ def check_failure(stage: str, report: checks.Report) -> Failure:
     first, *rest = report.failed
     known = signatures.match("\n".join(first.evidence))
     cause = f"the playbook ended well, but {len(report.failed)} of {report.passed + len(report.failed)} checks failed"
-    others = "; ".join(bad.sentence for bad in rest)
+    others = "; ".join(bad.sentence for bad in rest[:NAMED_CHECKS])
+    others += f"; and {len(rest) - NAMED_CHECKS} more" if len(rest) > NAMED_CHECKS else ""
     fix = known.fix.format(machine="the machine") if known else ""
+    if first.evidence and BUG.match(first.evidence[0]):
+        fix = BUG_FIX.format(file=first.file)
     return Failure(stage, f"check: {first.sentence}", "", first.file, cause, _cut(first.evidence), fix, report.log, others)
 
 

@@ -99,7 +99,7 @@ def fingerprint(stage: Stage, inventory: Mapping[str, Any]) -> Fingerprint:
     for group in sorted(playbook.groups(stage.playbook)):
         if members := playbook.members(inventory, group):
             parts[f"group:{group}"] = _hash(sorted(members))
-    sources = [*playbook.files(stage.playbook, stage.roles), stage.root / "requirements.lock"]
+    sources = [*playbook.files(stage.playbook, stage.roles), *playbook.programs(stage.root), stage.root / "requirements.lock"]
     for file in sources:
         if file.is_file():
             name = file.relative_to(stage.root)

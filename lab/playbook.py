@@ -12,6 +12,7 @@ import yaml
 from lab.errors import LabError
 
 ROLE_TASKS = frozenset({"import_role", "include_role", "ansible.builtin.import_role", "ansible.builtin.include_role"})
+PROGRAMS = ("lab/plugins/modules", "lab/platforms")  # what role `machine` does is written there
 NOT_SOURCES = frozenset({"README.md", ".gitkeep"})  # they do not change what a role does
 
 
@@ -53,6 +54,11 @@ def files(path: Path, roles: Path) -> list[Path]:
     for name in used_roles(path, roles):
         found += [file for file in sorted((roles / name).rglob("*")) if file.is_file() and _is_source(file)]
     return found
+
+
+def programs(root: Path) -> list[Path]:
+    """The files below a project that decide what our modules do."""
+    return [file for folder in PROGRAMS for file in sorted((root / folder).rglob("*")) if file.is_file() and _is_source(file)]
 
 
 def _is_source(file: Path) -> bool:

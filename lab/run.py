@@ -6,17 +6,18 @@ import functools
 import shlex
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lab import checks, child, events, explain, ledger, lock, progress, schedule, secrets, stages
+from lab import checks, child, events, explain, ledger, lock, progress, sandbox, schedule, secrets, stages
 from lab import inventory as inventories
 from lab import site as sites
-from lab.errors import LabError
+from lab.errors import InputError, LabError
 from lab.stages import ROOT, Stage
 
 INTERRUPTED = 130
@@ -53,6 +54,7 @@ class Job:
     children: child.Children
     force: bool = False
     is_check_only: bool = False
+    is_disruptive: bool = False
 
     @property
     def logs(self) -> Path:
@@ -70,7 +72,7 @@ class Job:
         except LabError as error:
             state: schedule.State = "stopped" if self.children.is_stopped else "failed"
             return result(state, time.monotonic() - began, error=error)
-        return result("up", time.monotonic() - began, was_built, report.passed)
+        return result("up", time.monotonic() - began, was_built, report.passed, report.left_out)
 
     def _bring_up(self, stage: Stage) -> tuple[bool, checks.Report]:
         if self.is_check_only:
@@ -111,7 +113,7 @@ class Job:
     def _check(self, stage: Stage) -> tuple[checks.Report, float]:
         self.progress.stage(stage.name, "checking")
         began = time.monotonic()
-        report = checks.run(stage, self.site.path, self.logs, self.children)
+        report = checks.run(stage, self.site.path, self.logs, self.children, self.is_disruptive)
         return report, time.monotonic() - began
 
     def _must_pass(self, stage: Stage, report: checks.Report) -> checks.Report:
@@ -143,15 +145,34 @@ def up(
         return _go(site, chosen, options, book, inventories.build(site, known), tuple(known.values()))
 
 
-def verify(site_path: Path, stage: str | None = None) -> int:
-    """Runs the checks of one stage or of all, and changes nothing; returns the exit code."""
+def verify(
+    site_path: Path, stage: str | None = None, *, disruptive: bool = False, yes: bool = False, ask: Callable[[str], str] = input
+) -> int:
+    """Runs the checks of one stage or of all, and changes nothing; returns the exit code.
+
+    With `disruptive` also those that disturb a site (a router reboots); where that means real hardware, it asks first unless `yes`.
+    """
     chosen = stages.select(only=stage)
     site = sites.load(site_path)
+    if disruptive and not yes and not _may_disturb(site, name_of(site_path), ask):
+        print("nothing was checked")
+        return 1
     with _signals(), lock.held(site.artifacts, print):
         known = secrets.read(site.directory)
         book = ledger.Ledger(site.artifacts / "ledger.json", print)
         options = Options(site_path, only=stage)
-        return _go(site, chosen, options, book, {}, tuple(known.values()), is_check_only=True)
+        return _go(site, chosen, options, book, {}, tuple(known.values()), is_check_only=True, is_disruptive=disruptive)
+
+
+def _may_disturb(site: sites.Site, name: str, ask: Callable[[str], str]) -> bool:
+    """Whether disruptive checks may run: on machines that are made for the site always, on hardware if the operator says so."""
+    metal = [machine for machine, data in site.machines.items() if data.platform.kind == "metal"]
+    if not metal:
+        return True
+    print(f"disruptive checks reboot routers and interfere with the network of real machines: {', '.join(metal)}")
+    if not sys.stdin.isatty():
+        raise InputError("verify: nobody is here to answer; fix: add --yes if you mean it, or leave out --disruptive")
+    return ask(f"type the name of the site ({name}) to go on: ").strip() == name
 
 
 def _go(
@@ -162,21 +183,28 @@ def _go(
     inventory: Mapping[str, Any],
     known: tuple[str, ...],
     is_check_only: bool = False,
+    is_disruptive: bool = False,
 ) -> int:
     children = child.Children()
     last = {name: entry.build_seconds + entry.check_seconds for name, entry in book.entries.items()}
     began = time.monotonic()
-    again = f"./inv verify {options.only or ''} --site {name_of(options.site)}".replace("  ", " ")
-    command = again if is_check_only else options.resume_command()
+    command = _verify_command(options, is_disruptive) if is_check_only else options.resume_command()
     try:
         with progress.make([stage.name for stage in chosen], last) as view:
-            job = Job(site, inventory, known, book, view, children, options.force, is_check_only)
+            job = Job(site, inventory, known, book, view, children, options.force, is_check_only, is_disruptive)
             results = schedule.run(chosen, job.work, fail_fast=options.fail_fast, stop=children.stop, ended=view.ended)
     except KeyboardInterrupt:
         lock.end_leftovers(site.artifacts, print)
         print(f"\ninterrupted; nothing runs any more, and the site can be continued with:\n{command}")
         return INTERRUPTED
+    finally:
+        sandbox.give_back(site.artifacts)
     return _closing(site, results, command, time.monotonic() - began)
+
+
+def _verify_command(options: Options, is_disruptive: bool) -> str:
+    words = ["./inv", "verify", *([options.only] if options.only else []), "--site", name_of(options.site)]
+    return shlex.join([*words, "--disruptive"] if is_disruptive else words)
 
 
 def _closing(site: sites.Site, results: list[schedule.Result], command: str, seconds: float) -> int:
@@ -184,7 +212,7 @@ def _closing(site: sites.Site, results: list[schedule.Result], command: str, sec
     print()
     for result in results:
         print(f"{progress.MARKS[result.state][0]} {result.stage}: {progress.outcome(result)} ({progress.duration(result.seconds)})")
-    for line in simulated(site):
+    for line in [*left_out(site, results), *simulated(site)]:
         print(line)
     print(f"{sum(result.state == 'up' for result in results)} of {len(results)} stages up in {progress.duration(seconds)}")
     if all(result.state == "up" for result in results):
@@ -194,6 +222,13 @@ def _closing(site: sites.Site, results: list[schedule.Result], command: str, sec
             print(f"\n{result.error}")
     print(f"\ncontinue with:\n{command}")
     return 1
+
+
+def left_out(site: sites.Site, results: list[schedule.Result]) -> list[str]:
+    """What was not checked, and the command that checks it."""
+    count = sum(result.left_out for result in results)
+    command = shlex.join(["./inv", "verify", "--site", name_of(site.path), "--disruptive"])
+    return [f"left out: {count} checks that disturb a site (such as a reboot of the router); to run them: {command}"] if count else []
 
 
 def simulated(site: sites.Site) -> list[str]:

@@ -24,6 +24,7 @@ class Result:
     seconds: float = 0.0
     was_built: bool = False
     check_count: int = 0
+    left_out: int = 0  # disruptive checks
     error: LabError | None = None
     blocked_by: str = ""
 

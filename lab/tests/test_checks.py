@@ -65,3 +65,30 @@ def test_a_pytest_that_dies_is_a_failure(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "words"), [("test_a_b", "a b"), ("test_a_b[web-22]", "a b (web-22)"), ("plain", "plain")])
 def test_names_become_sentences(name: Any, words: Any) -> None:
     assert checks.sentence(name) == words
+
+
+DISRUPTIVE = "import pytest\n@pytest.mark.disruptive\ndef test_a_reboot():\n    pass\n"
+
+
+@pytest.mark.parametrize(("is_disruptive", "passed", "left_out"), [(False, 1, 1), (True, 2, 0)])
+def test_disruptive_checks_run_on_request_only_and_are_counted(tmp_path: Path, is_disruptive: Any, passed: Any, left_out: Any) -> None:
+    project = Project(tmp_path)
+    stage = project.stage("one", check=DISRUPTIVE + GOOD_CHECK)
+    report = checks.run(stage, project.site, project.artifacts / "logs", child.Children(), is_disruptive)
+    assert report.is_good
+    assert (report.passed, report.left_out) == (passed, left_out)
+
+
+def test_a_stage_whose_checks_were_all_left_out_is_not_proven_and_not_called_skipped(tmp_path: Path) -> None:
+    report = run(tmp_path, DISRUPTIVE)
+    assert not report.is_good
+    assert report.problem.startswith("all 1 checks are disruptive and were left out")
+
+
+def test_the_project_has_its_options_and_still_says_what_was_left_out(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.pytest.ini_options]\naddopts = "-qq"\n')
+    assert run(tmp_path, DISRUPTIVE + GOOD_CHECK).left_out == 1
+
+
+def test_a_broken_check_file_is_named(tmp_path: Path) -> None:
+    assert run(tmp_path, "import nothing_of_that_name").failed[0].file.endswith("test_one.py")

@@ -112,3 +112,31 @@ def test_failed_checks_are_shown_as_sentences(tmp_path: Path) -> None:
     assert "check: a client gets its name (web)" in screen
     assert "2 of 5 checks failed" in screen
     assert "also     ntp works" in screen
+
+
+def checked(folder: Path, *bad: checks.Failed) -> Any:
+    return explain.check_failure("network", checks.Report(1, bad, 0, folder / "log"))
+
+
+def test_of_many_failed_checks_a_few_are_named(tmp_path: Path) -> None:
+    failure = checked(tmp_path, *(checks.Failed(f"check {n}", "f", ("assert False",)) for n in range(28)))
+    assert failure.others == "check 1; check 2; check 3; and 24 more"
+    assert "28 of 29 checks failed" in failure.cause
+
+
+@pytest.mark.parametrize(
+    "line", ["AttributeError: 'str' object has no attribute 'x'", "ModuleNotFoundError: no", "fixture 'labb' not found"]
+)
+def test_a_python_error_in_a_check_is_called_a_bug_of_the_check(tmp_path: Path, line: str) -> None:
+    fix = checked(tmp_path, checks.Failed("a", "molecule/router/test_router.py", (line,))).fix
+    assert fix.startswith("this is a bug in the check itself") and fix.endswith("mend molecule/router/test_router.py")
+
+
+def test_a_failed_assertion_is_no_bug_of_the_check(tmp_path: Path) -> None:
+    assert not checked(tmp_path, checks.Failed("a", "f", ("AssertionError: TypeError on the machine",))).fix
+
+
+def test_evidence_that_is_the_cause_is_shown_once(tmp_path: Path) -> None:
+    screen = str(explain.playbook_failure("network", [failed(msg="E: broken")], tmp_path / "log", 2))
+    assert screen.count("E: broken") == 1
+    assert "evidence" not in screen

@@ -147,3 +147,15 @@ def test_kill_9_leaves_a_readable_ledger(tmp_path: Path) -> None:
 )
 def test_ages_are_said_in_words(stamp: Any, words: Any) -> None:
     assert ledger.age(stamp).endswith(words)
+
+
+def test_a_fingerprint_has_the_programs_of_our_modules_and_nothing_compiled(stage: Any) -> None:
+    for name in ("modules/lab_machine.py", "callback/progress.py", "modules/__pycache__/lab_machine.pyc"):
+        file = stage.root / "lab/plugins" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("")
+    image = stage.root / "lab/platforms/image/packages"
+    image.parent.mkdir(parents=True)
+    image.write_text("systemd\n")
+    found = {name for name in ledger.fingerprint(stage, INVENTORY) if name.startswith("file:lab/")}
+    assert found == {"file:lab/plugins/modules/lab_machine.py", "file:lab/platforms/image/packages"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lab import ledger, lock, run, stages
+from lab import ledger, lock, run, sandbox, stages
 from lab.errors import InputError, LabError
 from lab.tests.project import BAD_CHECK, Project
 
@@ -143,6 +143,55 @@ def test_verify_runs_checks_and_no_playbook(project: Project, monkeypatch: pytes
     monkeypatch.setattr(stages, "select", lambda *_, **__: (stage,))
     assert run.verify(project.site) == 0
     assert project.ran == []
+
+
+DISRUPTIVE = "import pytest\n@pytest.mark.disruptive\ndef test_a_reboot():\n    pass\ndef test_it():\n    pass\n"
+
+
+def test_up_leaves_disruptive_checks_out_and_says_how_to_run_them(project: Project, up: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert up(project.stage("one", check=DISRUPTIVE)) == 0
+    out = capsys.readouterr().out
+    assert "1 checks passed; 1 disruptive ones left out" in out
+    assert f"to run them: ./inv verify --site {project.site} --disruptive" in out
+
+
+@pytest.mark.parametrize(("disruptive", "passed"), [(False, 1), (True, 2)])
+def test_verify_runs_disruptive_checks_on_request(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], disruptive: Any, passed: Any
+) -> None:
+    stage = project.stage("one", check=DISRUPTIVE)
+    monkeypatch.setattr(stages, "select", lambda *_, **__: (stage,))
+    assert run.verify(project.site, disruptive=disruptive) == 0
+    out = capsys.readouterr().out
+    assert f"{passed} checks passed" in out
+    assert ("left out" in out) is not disruptive
+
+
+METAL = stages.ROOT / "inventories/production/site.yml"
+
+
+def test_disruptive_checks_on_real_machines_are_not_run_where_nobody_can_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False)
+    with pytest.raises(InputError, match="add --yes if you mean it"):
+        run.verify(METAL, disruptive=True)
+
+
+def test_disruptive_checks_on_real_machines_need_the_name_of_the_site(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    assert run.verify(METAL, disruptive=True, ask=lambda _: "no") == 1
+    assert "nothing was checked" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("check", ["def test_it():\n    pass\n", BAD_CHECK])
+def test_what_a_run_made_is_handed_back_to_the_user_however_it_ended(
+    project: Project, up: Any, monkeypatch: pytest.MonkeyPatch, check: Any
+) -> None:
+    given: list[Path] = []
+    monkeypatch.setattr(sandbox, "give_back", given.append)
+    up(project.stage("one", check=check))
+    assert given == [project.artifacts]
 
 
 PROGRAM = """

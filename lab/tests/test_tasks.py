@@ -18,7 +18,7 @@ from invoke.main import program
 from lab import find, run
 find.enter_sandbox = lambda path: None
 run.up = lambda path, **options: print("up", path.parent.name, sorted((k, v) for k, v in options.items() if v))
-run.verify = lambda path, stage: print("verify", path.parent.name, stage)
+run.verify = lambda path, stage, **options: print("verify", path.parent.name, stage, *sorted(k for k, v in options.items() if v))
 program.run(["inv", *sys.argv[1:]])
 """
 
@@ -40,6 +40,9 @@ def inv(*words: Any) -> Any:
         ("verify network --site production", "verify production network"),
         ("verify --site production network", "verify production network"),
         ("verify --site production --stage network", "verify production network"),
+        ("verify --disruptive network --site production", "verify production network disruptive"),
+        ("verify network --yes --disruptive", "verify rehearsal network disruptive yes"),
+        ("verify -d -y network", "verify rehearsal network disruptive yes"),
     ],
 )
 def test_every_option_reaches_its_function(words: Any, expected: Any) -> None:

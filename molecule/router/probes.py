@@ -23,6 +23,15 @@ with concurrent.futures.ThreadPoolExecutor(16) as pool:
     print(json.dumps(list(pool.map(attempt, targets))))
 """
 
+# argv: list of addresses. Prints for each whether it answers a ping; a router's refusal is an answer at once.
+PING = """
+import concurrent.futures, json, subprocess, sys
+def answers(address):
+    return not subprocess.run(["ping", "-c", "1", "-W", "3", address], stdout=subprocess.DEVNULL).returncode
+with concurrent.futures.ThreadPoolExecutor(16) as pool:
+    print(json.dumps(list(pool.map(answers, json.loads(sys.argv[1])))))
+"""
+
 # argv: DNS server, list of names, list of addresses. Asks the server itself, so that no hosts file answers.
 RESOLVE = """
 import ipaddress, json, os, socket, struct, sys
@@ -125,3 +134,8 @@ def run(host, program, *arguments):
 def connect(host, *targets):
     """What comes of a TCP connection to each (host, port), all tried at once."""
     return run(host, CONNECT, [list(target) for target in targets])
+
+
+def ping(host, *targets):
+    """Whether each address answers a ping, all tried at once."""
+    return run(host, PING, list(targets))
