@@ -44,7 +44,7 @@ class Failure:
             ("machine", self.machine),
             ("file", self.place),
             ("cause", self.cause),
-            ("evidence", "" if self.evidence == (self.cause,) else "\n           ".join(self.evidence)),
+            ("evidence", "\n           ".join(self.evidence[1:] if self.evidence[:1] == _cut((self.cause,)) else self.evidence)),
             ("fix", self.fix),
             ("also", self.others),
             ("log", _short(self.log)),

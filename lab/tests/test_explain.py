@@ -65,8 +65,7 @@ def test_the_screen_has_every_fact_on_a_line(tmp_path: Path) -> None:
         "  machine  web",
         "  file     roles/router/tasks/main.yml:3",
         "  cause    E: broken",
-        "  evidence E: broken",
-        "           second line",
+        "  evidence second line",
         "           exit code 100",
         f"  log      {tmp_path}/network.log",
     ]
@@ -139,4 +138,4 @@ def test_a_failed_assertion_is_no_bug_of_the_check(tmp_path: Path) -> None:
 def test_evidence_that_is_the_cause_is_shown_once(tmp_path: Path) -> None:
     screen = str(explain.playbook_failure("network", [failed(msg="E: broken")], tmp_path / "log", 2))
     assert screen.count("E: broken") == 1
-    assert "evidence" not in screen
+    assert "  evidence" not in screen
