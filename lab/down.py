@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +37,8 @@ def down(site_path: Path, *, yes: bool = False, say: Callable[[str], None] = pri
                 say(f"{stage.name}: is down")
         changes = platforms.remove_all(find.inventory(site)["_meta"]["hostvars"], say)
         lock.end_connections(site.artifacts)
-    sandbox.give_back(site.artifacts)
+        shutil.rmtree(site.artifacts / "facts", ignore_errors=True)  # of machines that are gone
+    sandbox.give_back(site.directory)
     count = sum(change.changed for change in changes)
     say(f"{name}: {count} machines removed" if count else f"{name}: there was nothing to remove")
     return 0

@@ -198,7 +198,7 @@ def _go(
         print(f"\ninterrupted; nothing runs any more, and the site can be continued with:\n{command}")
         return INTERRUPTED
     finally:
-        sandbox.give_back(site.artifacts)
+        sandbox.give_back(site.directory)  # secrets.yml is beside the artifacts
     return _closing(site, results, command, time.monotonic() - began)
 
 
@@ -246,6 +246,9 @@ def playbook_command(site_path: Path, stage: Stage, *more: str) -> list[str]:
 def playbook_environment(artifacts: Path, happened: Path) -> dict[str, str]:
     """What ansible-playbook needs to find our settings and to write down what happens."""
     ours = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "lab/plugins/callback")}
+    # A resumed run need not ask again; a day is Ansible's own example of how long facts hold.
+    facts = {"CONNECTION": str(artifacts / "facts"), "TIMEOUT": "86400"}
+    ours |= {"ANSIBLE_CACHE_PLUGIN": "jsonfile"} | {f"ANSIBLE_CACHE_PLUGIN_{key}": value for key, value in facts.items()}
     return child.environment(
         **ours, ANSIBLE_CALLBACKS_ENABLED="strata_progress", ANSIBLE_NOCOLOR="1", STRATA_EVENTS=str(happened), **{lock.MARK: str(artifacts)}
     )
