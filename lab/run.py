@@ -21,6 +21,7 @@ from lab.errors import InputError, LabError
 from lab.stages import ROOT, Stage
 
 INTERRUPTED = 130
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -286,12 +287,15 @@ def _refuse_missing_needs(chosen: tuple[Stage, ...], book: ledger.Ledger) -> Non
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """A polite end (SIGTERM, a closed terminal) works like Ctrl-C: children end, the ledger stays whole."""
+    """A polite end (SIGTERM, a closed terminal) works like Ctrl-C: children end, the ledger stays whole.
+
+    SIGINT is among them because a shell starts background commands with it ignored, and the lock's message asks for `kill -INT`.
+    """
 
     def interrupt(number: int, frame: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, interrupt) for number in SIGNALS}
     try:
         yield
     finally:

@@ -191,7 +191,7 @@ def test_what_a_run_made_is_handed_back_to_the_user_however_it_ended(
     given: list[Path] = []
     monkeypatch.setattr(sandbox, "give_back", given.append)
     up(project.stage("one", check=check))
-    assert given == [project.artifacts]
+    assert given == [project.site.parent]
 
 
 PROGRAM = """
