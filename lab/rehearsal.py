@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +21,7 @@ TASKS_BEFORE_KILL = 4  # then a stage is well under way
 KILL_LIMIT_SECONDS = 600.0
 TWIN = (("name: rehearsal\n", "name: rehearsal-test\n"), ("10.64.", "10.65."), ("10.91.", "10.93."))
 SETTLE_SECONDS = 20.0
+FOLDER = Path("/run/strata-rehearsal-test")  # one for the computer, whichever clone tests: the machines' names are the computer's too
 
 Traces = dict[str, set[str]]
 
@@ -107,9 +108,16 @@ class Rehearsal:
 
 
 def run() -> list[bool]:
-    """Runs the phases on a site of their own and says how each ended; whatever happens, the machines are removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="strata-rehearsal-") as folder:
-        return _run(twin(find.site(), Path(folder)))
+    """Runs the phases on a site of their own and says how each ended; whatever happens, the machines are removed at the end.
+
+    Raises LabError where another such test is at work on this computer.
+    """
+    with lock.held(FOLDER):
+        path = twin(find.site(), FOLDER)
+        remove_leftovers(path)
+        results = _run(path)
+        shutil.rmtree(FOLDER)
+    return results
 
 
 def twin(original: Path, folder: Path) -> Path:
@@ -126,8 +134,16 @@ def twin(original: Path, folder: Path) -> Path:
     return path
 
 
+def remove_leftovers(path: Path) -> None:
+    """Removes what a test that was killed left standing, by the same verb that would have removed it then."""
+    site = sites.load(path)
+    ours = {f"{site.name}-{machine}" for machine in site.machines}
+    if left := ours & _lines("podman", "ps", "--all", "--format", "{{.Names}}"):
+        print(f"removing what a killed test left: {', '.join(sorted(left))}", flush=True)
+        _take_down(str(path))
+
+
 def _run(path: Path) -> list[bool]:
-    _refuse_if_up(path)
     test = Rehearsal(path)
     results: list[bool] = []
     try:
@@ -140,8 +156,14 @@ def _run(path: Path) -> list[bool]:
                 break  # a site that cannot be built says all there is to say
     finally:
         if not all(results) or len(results) < len(test.phases()):
-            subprocess.run(_command("down", "--site", test.name, "--yes"), cwd=ROOT, env=child.environment(CI="1"), check=False)
+            _take_down(test.name)
     return results
+
+
+def _take_down(name: str) -> None:
+    code = subprocess.run(_command("down", "--site", name, "--yes"), cwd=ROOT, env=child.environment(CI="1"), check=False).returncode
+    if code:
+        raise LabError(f"./inv down --site {name} ended with code {code}; fix: its own message is above")
 
 
 def traces(site: sites.Site) -> Traces:
@@ -176,16 +198,6 @@ def _passes(name: str, phase: Callable[[], None]) -> bool:
         print(f"{name}: {error}", flush=True)
         return False
     return True
-
-
-def _refuse_if_up(path: Path) -> None:
-    site = sites.load(path)
-    ours = {f"{site.name}-{machine}" for machine in site.machines}
-    if up := ours & _lines("podman", "ps", "--all", "--format", "{{.Names}}"):
-        raise LabError(
-            f"{path}: its machines ({', '.join(sorted(up))}) are left over from a test that was killed"
-            f"; fix: podman rm --force {' '.join(sorted(up))} (by python -m lab.sandbox -- where ./inv doctor says restricted)"
-        )
 
 
 def _lines(*argv: str) -> set[str]:

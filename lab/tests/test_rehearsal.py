@@ -1,0 +1,48 @@
+"""The whole-stack test itself, as far as it can be seen without a machine; `./inv test.rehearsal` is the rest."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab import find, rehearsal
+from lab.errors import LabError
+
+
+@pytest.fixture
+def verbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file with every verb that is run, in place of running it."""
+    seen = tmp_path / "verbs"
+    write = f"import sys; open({str(seen)!r}, 'a').write(' '.join(sys.argv[1:]) + '\\n')"
+    monkeypatch.setattr(rehearsal, "_command", lambda *words: [sys.executable, "-c", write, *words])
+    return seen
+
+
+def podman_that_lists(names: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "bin" / "podman"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho {names}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+
+
+def test_what_a_killed_test_left_is_taken_down_before_the_next_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verbs: Path) -> None:
+    podman_that_lists("rehearsal-test-gate another", tmp_path, monkeypatch)
+    path = rehearsal.twin(find.site(), tmp_path)
+    rehearsal.remove_leftovers(path)
+    assert verbs.read_text() == f"down --site {path} --yes\n"
+
+
+def test_nothing_is_taken_down_where_nothing_is_left_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verbs: Path) -> None:
+    podman_that_lists("rehearsal-gate", tmp_path, monkeypatch)
+    rehearsal.remove_leftovers(rehearsal.twin(find.site(), tmp_path))
+    assert not verbs.exists()
+
+
+def test_leftovers_that_cannot_be_removed_end_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    podman_that_lists("rehearsal-test-web", tmp_path, monkeypatch)
+    monkeypatch.setattr(rehearsal, "_command", lambda *words: ["false"])
+    with pytest.raises(LabError, match="ended with code 1"):
+        rehearsal.remove_leftovers(rehearsal.twin(find.site(), tmp_path))
