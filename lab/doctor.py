@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ PROGRAMS = {
     "git": "git",
     "unshare": "util-linux",
     "shellcheck": "shellcheck",
+    "qemu-img": "qemu-utils",
+    "gcc": "gcc",
 }
 # Not all of these are in a user's PATH; the last two are where podman looks for its helpers.
 HELPERS = ("/usr/sbin", "/sbin", "/usr/lib/podman", "/usr/libexec/podman")
@@ -72,6 +75,7 @@ def examine() -> Iterable[Finding]:
     yield release(Path("/etc/os-release"))
     yield root(os.geteuid(), shutil.which("sudo", path=path))
     yield from programs(path)
+    yield headers(Path("/usr/include/libxml2/libxml/xmlreader.h"), Path(sysconfig.get_path("include")) / "Python.h")
     yield cgroups(Path("/proc/self/mountinfo"), inside=sandbox.inside())
     yield raising_limits(Path("/proc/self/status"))
     yield from kernel(Path("/sys/module"), Path("/lib/modules") / os.uname().release)
@@ -124,6 +128,15 @@ def programs(path: str) -> list[Finding]:
     absent = [name for name in PROGRAMS if name not in there]
     found = [Finding("programs", "ok", ", ".join(there))] if there else []
     return found + [Finding(name, "missing", "not on this computer", f"apt-get install {PROGRAMS[name]}") for name in absent]
+
+
+def headers(libxml2: Path, python_h: Path) -> Finding:
+    """What the oVirt SDK is built with, for it comes as source only. Its compiler is among the programs."""
+    absent = [package for file, package in ((libxml2, "libxml2-dev"), (python_h, "python3-dev")) if not file.is_file()]
+    if absent:
+        detail = f"of {' and '.join(absent)} are not on this computer, and the oVirt SDK is built from source"
+        return Finding("headers", "missing", detail, f"apt-get install {' '.join(['gcc', *absent])}")
+    return Finding("headers", "ok", "libxml2 and Python, for the build of the oVirt SDK")
 
 
 def cgroups(mountinfo: Path, *, inside: bool = False) -> Finding:

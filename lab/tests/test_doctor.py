@@ -57,6 +57,21 @@ def test_the_wrapper_installs_what_the_doctor_asks_for() -> None:
     assert [name for name, package in doctor.PROGRAMS.items() if f"{name}:{package}" not in wrapper] == []
 
 
+@pytest.mark.parametrize(
+    ("there", "fix"),
+    [
+        ("xmlreader.h Python.h", ""),
+        ("Python.h", "apt-get install gcc libxml2-dev"),
+        ("", "apt-get install gcc libxml2-dev python3-dev"),
+    ],
+)
+def test_the_headers_the_ovirt_sdk_is_built_with_are_asked_for_in_one_line(tmp_path: Path, there: str, fix: str) -> None:
+    for name in there.split():
+        (tmp_path / name).touch()
+    finding = doctor.headers(tmp_path / "xmlreader.h", tmp_path / "Python.h")
+    assert (finding.state, finding.fix) == ("missing" if fix else "ok", fix)
+
+
 @pytest.mark.parametrize(("kind", "inside", "state"), [("cgroup2", False, "ok"), ("cgroup2", True, "note"), ("tmpfs", False, "note")])
 def test_cgroups_are_told(tmp_path: Path, kind: str, inside: bool, state: str) -> None:
     (tmp_path / "mountinfo").write_text(f"30 25 0:27 / /sys/fs/cgroup rw - {kind} {kind} rw\n")
