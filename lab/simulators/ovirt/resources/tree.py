@@ -1,0 +1,39 @@
+"""Which collections there are, and under which."""
+
+from __future__ import annotations
+
+from lab.simulators.ovirt.collection import Collection, under
+from lab.simulators.ovirt.resources import networks, records
+from lab.simulators.ovirt.resources.clusters import Clusters, CpuProfiles, SchedulingPolicies
+from lab.simulators.ovirt.resources.data_centers import DataCenters, MacPools
+from lab.simulators.ovirt.resources.hosts import Hosts
+
+
+def roots() -> dict[str, Collection]:
+    """The collections directly under the API's root, by name."""
+    Clusters.children = {
+        "cpuprofiles": under(CpuProfiles, "cluster"),
+        "networkfilters": networks.NetworkFilters(),
+        "networks": networks.NetworksOfCluster(),
+    }
+    DataCenters.children = {
+        "clusters": under(Clusters, "data_center"),
+        "networks": under(networks.Networks, "data_center"),
+    }
+    collections: list[Collection] = [
+        Clusters(),
+        CpuProfiles(),
+        DataCenters(),
+        records.Events(),
+        Hosts(),
+        records.Jobs(),
+        MacPools(),
+        networks.NetworkFilters(),
+        networks.Networks(),
+        records.OperatingSystems(),
+        SchedulingPolicies(),
+        records.Tags(),
+        records.Users(),
+        networks.VnicProfiles(),
+    ]
+    return {collection.rel: collection for collection in collections}

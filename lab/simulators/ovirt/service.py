@@ -1,0 +1,131 @@
+"""Starts and ends a simulator in a folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import secrets
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import InputError, LabError
+from lab.simulators.ovirt import http, tls
+from lab.simulators.ovirt.auth import Sessions
+from lab.simulators.ovirt.backend import Backend, BackendForTests
+from lab.simulators.ovirt.engine import API, NAME, Call, Engine
+from lab.simulators.ovirt.resources import seed, tree
+from lab.simulators.ovirt.router import Router
+from lab.simulators.ovirt.store import Store
+from lab.simulators.ovirt.transfer_daemon import TransferDaemon
+
+USER = "admin@internal"
+TOKEN_SECONDS = 3600.0
+HTTPS = 443
+NAMES = ("localhost", "127.0.0.1")
+REAL_ENGINE = Path("/usr/share/ovirt-engine")
+
+log = logging.getLogger("ovirt.simulator")
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running simulator, as a client has to know it."""
+
+    url: str
+    ca_file: Path
+    user: str
+    password: str
+    engine: Engine
+    server: http.Server
+
+    @property
+    def admin_url(self) -> str:
+        """Where trouble is asked for; see lab/simulators/ovirt/admin.py."""
+        return self.url.removesuffix(API) + http.ADMIN
+
+
+@contextmanager
+def serve(
+    folder: Path,
+    *,
+    port: int = 0,
+    address: str = "127.0.0.1",
+    names: Sequence[str] = NAMES,
+    backend: Backend | None = None,
+    delays: Mapping[str, float] | None = None,
+    token_seconds: float = TOKEN_SECONDS,
+) -> Iterator[Served]:
+    """Serves the state in the folder, which begins as a fresh engine; with port 0 on any free one, the same at the next start if free.
+
+    The first of `names` is the one in the URL; the certificate is good for all of them. Every start goes on with what was left to do.
+    Raises InputError where a real engine lives, and LabError where another simulator serves the folder.
+    """
+    if port == HTTPS and REAL_ENGINE.exists():
+        raise InputError(f"port 443: a real oVirt engine is installed here ({REAL_ENGINE}); fix: serve the simulator on another port")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _held(folder), contextlib.ExitStack() as stack:
+        ca_file, certificate, key = tls.ensure(folder / "tls", names)
+        store = Store(folder / "state.sqlite")
+        stack.callback(store.close)
+        sessions = Sessions(USER, _password(folder), token_seconds)
+        engine = Engine(folder, store, sessions, backend or BackendForTests(), TransferDaemon(folder))
+        engine.delays |= delays or {}
+        server = _listen(engine, address, port, http.context(certificate, key), ca_file)
+        stack.callback(server.server_close)
+        engine.url = f"https://{names[0]}:{server.server_address[1]}{API}"
+        seed.plant(Call(engine))
+        engine.start()
+        stack.callback(engine.stop)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="https", daemon=True)
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(server.close_connections)
+        stack.callback(server.shutdown)
+        log.warning("%s at %s; backend: %s", NAME, engine.url, engine.backend.name)
+        yield Served(engine.url, ca_file, USER, _password(folder), engine, server)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Two simulators on one folder would spoil each other's state; the kernel gives the lock back when a process dies."""
+    file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise LabError(f"{folder}: another simulator serves it; fix: end that one, or name another folder") from None
+        yield
+    finally:
+        os.close(file)
+
+
+def _listen(engine: Engine, address: str, port: int, context: object, ca_file: Path) -> http.Server:
+    router = Router(tree.roots())
+    before = int(engine.store.value("port", "0"))
+    for wanted in [port] if port else [before, 0]:
+        try:
+            server = http.Server((address, wanted), engine, router, context, ca_file)  # type: ignore[arg-type]
+        except OSError as error:
+            if port:
+                raise LabError(f"{address}:{port}: {error.strerror}; fix: end what listens there, or name another port") from None
+            continue
+        engine.store.set_value("port", str(server.server_address[1]))
+        return server
+    raise LabError(f"{address}: no port is free")
+
+
+def _password(folder: Path) -> str:
+    file = folder / "password"
+    if not file.exists():
+        new = file.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(secrets.token_urlsafe(18) + "\n")
+        new.replace(file)
+    return file.read_text(encoding="utf-8").strip()
