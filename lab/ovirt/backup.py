@@ -1,0 +1,140 @@
+"""Backups of VMs: every disk is really downloaded, compared, and only then kept.
+
+A backup is a folder `VM/TIME` with one file per disk and `backup.json`. It is written as `.TIME.partial` and renamed at the end,
+so what has its name is whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lab.change import Change
+from lab.errors import LabError
+from lab.ovirt import transfer
+from lab.ovirt.engine import Engine
+from lab.ovirt.errors import Gone
+from lab.ovirt.images import sha256
+from lab.ovirt.sdk import ident, types, word
+from lab.ovirt.state import State
+
+BACKUP_SECONDS = 600
+MANIFEST = "backup.json"
+
+
+@dataclass(frozen=True)
+class SavedDisk:
+    """One file of a backup."""
+
+    file: str
+    disk: str
+    size: int
+    sha256: str
+    bootable: bool
+
+
+def take(engine: Engine, vm: str, folder: Path, now: datetime | None = None) -> Change:
+    """Saves all disks of a running VM as they are at one moment.
+
+    Raises LabError where the VM is not there or a disk does not arrive whole; nothing of the attempt stays.
+    """
+    what = f"backup of vm {vm}"
+    state = State(engine, only_vm=vm)
+    found = [item for item in state.objects("vms") if item.name == vm]
+    target = folder / vm / (now or datetime.now(UTC)).strftime("%Y-%m-%dT%H%M%SZ")
+    if engine.check:
+        return Change(what, True, {}, {"folder": str(target), "disks": [one.id for item in found for one in item.disk_attachments or ()]})
+    if not found:
+        raise LabError(f"{engine.login.url}: {what}: the VM is not there; fix: make it first")
+    partial = target.parent / f".{target.name}.partial"
+    partial.mkdir(parents=True)
+    try:
+        saved = [save(engine, what, found[0], backup, disk, partial) for backup, disk in disks_in_backup(state, what, found[0])]
+        manifest = {"vm": vm, "id": found[0].id, "taken": target.name, "disks": [asdict(disk) for disk in saved]}
+        (partial / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+        partial.rename(target)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return Change(what, True, {}, {"folder": str(target), "disks": [disk.disk for disk in saved]}, {"folder": str(target)})
+
+
+def disks_in_backup(state: State, what: str, vm: Any) -> Iterator[tuple[str, Any]]:
+    """Every disk with the backup it is frozen in; the backup ends when the last one was taken, or something failed."""
+    attachments = list(vm.disk_attachments or ())
+    with running(state, what, vm, [ident(one.disk) or one.id for one in attachments]) as backup:
+        for one in attachments:
+            yield backup, one
+
+
+@contextlib.contextmanager
+def running(state: State, what: str, vm: Any, disks: list[str]) -> Iterator[str]:
+    """A backup of the engine, ended whatever happens: the VM's disks are locked by it."""
+    backups = state.service("vms").vm_service(vm.id).backups_service()
+    request = types().Backup(disks=[types().Disk(id=disk) for disk in disks], description="strata")
+    made = state.engine.tell(f"{what}: start", lambda: backups.add(request))
+    service = backups.backup_service(made.id)
+
+    def phase() -> str:
+        try:
+            return word(state.engine.ask(what, service.get).phase)
+        except Gone:
+            return "gone"
+
+    try:
+        state.engine.wait(f"{what} is ready", phase, lambda seen: seen == "ready", BACKUP_SECONDS, lambda seen: seen in ("failed", "gone"))
+        yield made.id
+    finally:
+        if phase() not in ("failed", "gone", "succeeded", "finalizing"):
+            state.engine.tell(f"{what}: end", service.finalize)
+        ended = ("succeeded", "failed", "gone")
+        state.engine.wait(f"{what} has ended", phase, lambda seen: seen in ended, BACKUP_SECONDS)
+
+
+def save(engine: Engine, what: str, vm: Any, backup: str, attachment: Any, folder: Path) -> SavedDisk:
+    """Downloads one disk as a raw image, whatever it is stored as."""
+    disk = ident(attachment.disk) or attachment.id
+    name = (attachment.disk.name or attachment.disk.alias) if attachment.disk else None
+    file = folder / f"{name or disk}.raw"
+    if file.exists():
+        file = folder / f"{name}-{disk}.raw"
+    going = transfer.start(
+        engine,
+        f"{what}: download of disk {name or disk}",
+        "download",
+        backup=types().Backup(id=backup),
+        disk=types().Disk(id=disk),
+        format=types().DiskFormat.RAW,
+    )
+    try:
+        transfer.download(going, file)
+        going.finish()
+    except BaseException:
+        # That this fails too must not hide why the download failed; the engine ends an idle transfer by itself.
+        with contextlib.suppress(LabError):
+            going.cancel()
+        raise
+    return SavedDisk(file.name, disk, file.stat().st_size, sha256(file), bool(attachment.bootable))
+
+
+def verify(folder: Path) -> list[str]:
+    """Everything that is wrong with a backup on this computer, as sentences; empty when it is whole."""
+    manifest = folder / MANIFEST
+    try:
+        disks = [SavedDisk(**disk) for disk in json.loads(manifest.read_text())["disks"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return [f"{manifest}: cannot be read ({error}); fix: take the backup again"]
+    problems = []
+    for disk in disks:
+        file = folder / disk.file
+        if not file.is_file():
+            problems.append(f"{file}: is missing; fix: take the backup again")
+        elif file.stat().st_size != disk.size or sha256(file) != disk.sha256:
+            problems.append(f"{file}: is not what was saved; fix: use another backup, and look at the storage under this one")
+    return problems

@@ -1,0 +1,67 @@
+"""Removing a model from an engine, in the order in which it lets go of things."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from lab.change import Change
+from lab.ovirt.engine import Engine
+from lab.ovirt.kinds import KINDS
+from lab.ovirt.kinds.storage_domains import erase
+from lab.ovirt.plan import Found, Seen
+from lab.ovirt.state import State
+from lab.ovirt.steps import look
+from lab.ovirt.thing import Ref, Thing
+
+# Data centers go before networks and hypervisors: only a hypervisor that is up can take storage away, and the last domain of a data
+# center is only free when the data center is gone. Networks and profiles go with their data center.
+ORDER = (
+    "affinity_group",
+    "vm",
+    "template",
+    "vnic_profile",
+    "storage_domain",
+    "data_center",
+    "master_domain",
+    "hypervisor_network",
+    "hypervisor",
+    "network",
+    "cluster",
+    "mac_pool",
+)
+
+
+def to_remove(things: Iterable[Thing], found: Found) -> list[Ref]:
+    """What of a model is there, in the order in which it goes. A master domain is there twice: into maintenance, then away."""
+    there = [thing.ref for thing in things if thing.key in found.get(thing.kind, {})]
+    going = {ref.key for ref in there if ref.kind == "data_center"}
+    refs = []
+    for ref in there:
+        center = ref.key.partition("/")[0]
+        if ref.kind in ("network", "vnic_profile") and center in going:
+            continue  # goes with its data center
+        if ref.kind == "hypervisor_network" and Ref("hypervisor", center) in there:
+            continue  # goes with its hypervisor
+        refs.append(ref)
+        if ref.kind == "storage_domain" and found["storage_domain"][ref.key].notes.get("master"):
+            refs.append(Ref("master_domain", ref.key))
+    return sorted(refs, key=lambda ref: (ORDER.index(ref.kind), -there.index(ref) if ref in there else 0))
+
+
+def teardown(engine: Engine, things: Iterable[Thing]) -> list[Change]:
+    """Removes what is there of a model, and nothing else. Run again after a kill it goes on."""
+    things = list(things)
+    state = State(engine)
+    found: Mapping[str, Mapping[str, Seen]] = look(state, things)
+    changes = []
+    for ref in to_remove(things, found):
+        if ref.kind == "master_domain":
+            if not engine.check:
+                erase(state, ref.key, found["storage_domain"][ref.key].id)
+            continue
+        seen = found[ref.kind][ref.key]
+        if not engine.check:
+            KINDS[ref.kind].remove(state, ref.key, seen)
+            state.forget()
+        changes.append(Change(str(ref), True, seen.values, {}))
+    return changes
