@@ -75,6 +75,14 @@ class Machine:
 
 
 @dataclass(frozen=True)
+class Room:
+    """What an export has left, and what is used of it, in bytes."""
+
+    available: int
+    used: int
+
+
+@dataclass(frozen=True)
 class Seen:
     """What was seen of a machine just now; `state` is running, starting or gone."""
 
@@ -111,7 +119,7 @@ class Backend(Protocol):
     def see(self, handle: str) -> Seen:
         """What the machine is and has now."""
 
-    def check_export(self, address: str, path: str) -> None:
+    def check_export(self, address: str, path: str) -> Room:
         """Mounts an NFS export and writes to it as 36:36; raises BackendError with what was refused."""
 
 
@@ -126,6 +134,7 @@ class BackendForTests:
     def __init__(self, memory: int = 64 * 1024**3) -> None:
         """Hypervisors have this much memory."""
         self.memory = memory
+        self.room = Room(100 * 1024**3, 0)
         self.drives: dict[str, Path | None] = {}
         self.machines: dict[str, Machine] = {}
         self.places: dict[str, str] = {}
@@ -184,9 +193,10 @@ class BackendForTests:
         with self._mutex:
             return self._seen.get(handle, Seen("gone"))
 
-    def check_export(self, address: str, path: str) -> None:
+    def check_export(self, address: str, path: str) -> Room:
         """No export is looked at."""
         self._may("check_export")
+        return self.room
 
     def _may(self, what: str) -> None:
         if why := self.refuses.get(what):

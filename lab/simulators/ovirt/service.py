@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import InputError, LabError
-from lab.simulators.ovirt import http, tls
+from lab.simulators.ovirt import http, images, tls
 from lab.simulators.ovirt.auth import Sessions
 from lab.simulators.ovirt.backend import Backend, BackendForTests
 from lab.simulators.ovirt.engine import API, NAME, Call, Engine
-from lab.simulators.ovirt.resources import seed, tree
+from lab.simulators.ovirt.resources import seed, transfers, tree
 from lab.simulators.ovirt.router import Router
 from lab.simulators.ovirt.store import Store
 from lab.simulators.ovirt.transfer_daemon import TransferDaemon
@@ -73,13 +73,15 @@ def serve(
         store = Store(folder / "state.sqlite")
         stack.callback(store.close)
         sessions = Sessions(USER, _password(folder), token_seconds)
-        engine = Engine(folder, store, sessions, backend or BackendForTests(), TransferDaemon(folder))
+        engine = Engine(folder, store, sessions, backend or BackendForTests(), TransferDaemon(folder, address, (ca_file, certificate, key)))
         engine.delays |= delays or {}
         server = _listen(engine, address, port, http.context(certificate, key), ca_file)
         stack.callback(server.server_close)
         engine.url = f"https://{names[0]}:{server.server_address[1]}{API}"
         seed.plant(Call(engine))
+        _go_on(engine)
         engine.start()
+        stack.callback(engine.daemon.stop)
         stack.callback(engine.stop)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="https", daemon=True)
         thread.start()
@@ -88,6 +90,19 @@ def serve(
         stack.callback(server.shutdown)
         log.warning("%s at %s; backend: %s", NAME, engine.url, engine.backend.name)
         yield Served(engine.url, ca_file, USER, _password(folder), engine, server)
+
+
+def _go_on(engine: Engine) -> None:
+    """What a stop or a kill left: clients may go on, and files that no disk has are dropped."""
+    call = Call(engine)
+    with engine.store.transaction():
+        transfers.go_on(call)
+        known = {images.path(engine.images, disk).name for disk in engine.store.all("disk")}
+        known |= {layer["_file"] for layer in engine.store.all("snapshot_disk", None)}
+    if engine.images.is_dir():
+        for file in engine.images.iterdir():
+            if file.name not in known:
+                file.unlink()
 
 
 @contextmanager

@@ -65,6 +65,21 @@ class Store:
                 for call in after:
                     call()
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Lets others at the state while something slow is done outside; only before anything was written."""
+        self._database.execute("COMMIT")
+        depth, self._depth = self._depth, 0
+        for _ in range(depth):
+            self._lock.release()
+        try:
+            yield
+        finally:
+            for _ in range(depth):
+                self._lock.acquire()
+            self._depth = depth
+            self._database.execute("BEGIN IMMEDIATE")
+
     def after_commit(self, call: Callable[[], None]) -> None:
         """For what cannot be rolled back, such as removing a file."""
         self._after.append(call)

@@ -6,7 +6,10 @@ from lab.simulators.ovirt.collection import Collection, under
 from lab.simulators.ovirt.resources import networks, records
 from lab.simulators.ovirt.resources.clusters import Clusters, CpuProfiles, SchedulingPolicies
 from lab.simulators.ovirt.resources.data_centers import DataCenters, MacPools
+from lab.simulators.ovirt.resources.disks import Disks, DisksOfDomain
 from lab.simulators.ovirt.resources.hosts import Hosts
+from lab.simulators.ovirt.resources.storage import AttachedDomains, DiskProfiles, ExportedVms, StorageDomains
+from lab.simulators.ovirt.resources.transfers import ImageTransfers
 
 
 def roots() -> dict[str, Collection]:
@@ -19,19 +22,29 @@ def roots() -> dict[str, Collection]:
     DataCenters.children = {
         "clusters": under(Clusters, "data_center"),
         "networks": under(networks.Networks, "data_center"),
+        "storagedomains": AttachedDomains(),
+    }
+    StorageDomains.children = {
+        "diskprofiles": under(DiskProfiles, "storage_domain"),
+        "disks": DisksOfDomain(),
+        "vms": ExportedVms(),
     }
     collections: list[Collection] = [
         Clusters(),
         CpuProfiles(),
         DataCenters(),
+        DiskProfiles(),
+        Disks(),
         records.Events(),
         Hosts(),
+        ImageTransfers(),
         records.Jobs(),
         MacPools(),
         networks.NetworkFilters(),
         networks.Networks(),
         records.OperatingSystems(),
         SchedulingPolicies(),
+        StorageDomains(),
         records.Tags(),
         records.Users(),
         networks.VnicProfiles(),
