@@ -99,6 +99,8 @@ def transport(text: str, url: str) -> tuple[str, str] | None:
             "its certificate is not signed by the CA we were given, or is for another name",
             f"fetch the CA anew from {base(url)}/ovirt-engine/services/pki-resource?resource=ca-certificate&format=X509-PEM-CA",
         )
+    if re.search(r"empty reply|recv failure|connection reset|unexpected eof|ssl_read", low):
+        return "the connection broke before an answer came", "run the same command again; if it stays so, read the engine's log"
     if re.search(r"ssl connect error|wrong version number|ssl_error|tls", low):
         return "what answers there does not speak TLS", f"check scheme and port of {url}"
     if "resolve host" in low:
@@ -109,8 +111,6 @@ def transport(text: str, url: str) -> tuple[str, str] | None:
         return "no answer in time", "check the network to the engine, and its load"
     if "the ca file" in low:
         return text, "give the engine's CA as a PEM file"
-    if "empty reply" in low or "recv failure" in low or "connection reset" in low:
-        return "the connection broke before an answer came", "run the same command again; if it stays so, read the engine's log"
     return None
 
 
