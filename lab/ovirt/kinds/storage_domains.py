@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from lab.errors import LabError
@@ -24,11 +25,14 @@ class StorageDomains:
         for center in state.objects("data_centers"):
             for item in center.storage_domains or ():
                 attached[item.id] = (center, item)
+        data = Counter(center.id for center, item in attached.values() if word(item.type) in ("data", ""))
         found = {}
         for item in state.objects("storage_domains"):
             center, there = attached.get(item.id, (None, item))
             values = domain_values(item) | {"data_center": center.name if center else None, "state": word(there.status) or "unattached"}
-            found[item.name] = Seen(item.id, values, {"data_center": center.id if center else "", "master": bool(item.master)})
+            is_last = center is not None and bool(item.master) and data[center.id] == 1
+            notes = {"data_center": center.id if center else "", "master": bool(item.master), "last": is_last}
+            found[item.name] = Seen(item.id, values, notes)
         return found
 
     def create(self, state: State, thing: StorageDomain) -> None:
@@ -90,20 +94,28 @@ class StorageDomains:
     def remove(self, state: State, key: str, seen: Seen) -> None:
         """Saves what it holds, takes it out of its data center, and removes it with its content.
 
-        The last domain of a data center cannot be detached: it goes into maintenance here, and away when the data center is gone.
+        Raises LabError for the last domain of a data center, which the engine lets go only with the data center.
         """
+        if seen.notes["last"]:
+            raise LabError(
+                f"{state.engine.login.url}: storage domain {key}: remove: it is the last one of data center {seen.values['data_center']}, "
+                "and goes only with it; fix: remove both as one model, or attach another domain first"
+            )
         if seen.notes["data_center"]:
+            self.retire(state, key, seen)
             domains = state.service("data_centers").data_center_service(seen.notes["data_center"]).storage_domains_service()
-            service = domains.storage_domain_service(seen.id)
-            if seen.values["state"] == "active":
-                whole = state.service("storage_domains").storage_domain_service(seen.id)
-                if seen.values["type"] == "data":
-                    state.engine.tell(f"storage domain {key}: write what it holds onto it", whole.update_ovf_store)
-                self.switch(state, key, service, "maintenance")
-            if seen.notes["master"]:
-                return
-            removed(state, f"storage domain {key} in its data center", service)
+            removed(state, f"storage domain {key} in its data center", domains.storage_domain_service(seen.id))
         erase(state, key, seen.id)
+
+    def retire(self, state: State, key: str, seen: Seen) -> None:
+        """Into maintenance, after what it holds was written onto it, so that another engine could take it over."""
+        if seen.values["state"] != "active":
+            return
+        whole = state.service("storage_domains").storage_domain_service(seen.id)
+        if seen.values["type"] == "data":
+            state.engine.tell(f"storage domain {key}: write what it holds onto it", whole.update_ovf_store)
+        domains = state.service("data_centers").data_center_service(seen.notes["data_center"]).storage_domains_service()
+        self.switch(state, key, domains.storage_domain_service(seen.id), "maintenance")
 
 
 def erase(state: State, name: str, ident: str) -> None:

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from lab.ovirt import steps
 from lab.ovirt.engine import Engine, Login, connect
+from lab.ovirt.model import thing
 
 pytest.importorskip("ovirtsdk4")
 
@@ -87,3 +89,42 @@ def checking(login: Login) -> Iterator[Engine]:
     """A connection in check mode."""
     with connect(login, check=True, patience_seconds=5) as connected:
         yield connected
+
+
+# In the order in which they build on each other; each with other values that it can be changed to.
+SITE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("mac_pool", {"name": "lab", "ranges": [{"from": "02:00:00:00:00:00", "to": "02:00:00:00:ff:ff"}]}, {"allow_duplicates": True}),
+    ("data_center", {"name": "lab"}, {"description": "the lab"}),
+    (
+        "cluster",
+        {"name": "main", "data_center": "lab", "cpu_type": "Intel Nehalem Family", "mac_pool": "lab"},
+        {"description": "where VMs run"},
+    ),
+    ("network", {"name": "storage", "data_center": "lab", "vlan": 20, "mtu": 9000, "clusters": ["main"]}, {"required": True}),
+    ("vnic_profile", {"name": "mirror", "data_center": "lab", "network": "storage"}, {"port_mirroring": True}),
+    ("hypervisor", {"name": "node1", "cluster": "main", "address": "10.0.0.11", "password": "swordfish"}, {"state": "maintenance"}),
+    (
+        "hypervisor_network",
+        {"name": "storage", "data_center": "lab", "hypervisor": "node1", "interface": "eth1", "address": "10.0.1.11/24"},
+        {"address": "10.0.1.12/24"},
+    ),
+    (
+        "storage_domain",
+        {"name": "nas", "data_center": "lab", "hypervisor": "node1", "address": "nas.lab", "path": "/srv/vms"},
+        {"description": "disks"},
+    ),
+]
+NODE2 = {"name": "node2", "cluster": "main", "address": "10.0.0.12", "password": "swordfish"}
+
+
+def values_of(kind: str, **other: Any) -> dict[str, Any]:
+    """What a kind is in the site of the tests, with other values for some of it."""
+    return next(values for name, values, _ in SITE if name == kind) | other
+
+
+def build(engine: Engine, upto: str = "") -> None:
+    """Makes the site, up to the kind that is to be tested."""
+    for kind, values, _ in SITE:
+        if kind == upto:
+            return
+        steps.ensure(engine, thing(kind, values))

@@ -148,7 +148,7 @@ def test_what_only_planners_look_at_comes_along(state: State) -> None:
     assert (vm["hypervisor"], vm["reported"], vm["status"]) == ("node1", ["10.0.1.50"], "up")
     assert (vm["nics"], vm["disks"]) == ({"nic1": "x1", "nic2": "x2"}, {"debian": "k1", "data": "k2"})
     assert KINDS["template"].observe(state)["debian"].notes == {"disks": 1}
-    assert KINDS["storage_domain"].observe(state)["nas"].notes == {"data_center": "d1", "master": True}
+    assert KINDS["storage_domain"].observe(state)["nas"].notes == {"data_center": "d1", "master": True, "last": True}
 
 
 def test_a_template_that_is_still_being_made_is_not_there_yet(state: State) -> None:
