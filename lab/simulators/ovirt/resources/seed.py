@@ -6,10 +6,11 @@ import uuid
 
 from lab.simulators.ovirt.engine import NAME, Call
 from lab.simulators.ovirt.events import Code
+from lab.simulators.ovirt.resources import machines
 from lab.simulators.ovirt.resources.clusters import SCHEDULING_NONE, Clusters
 from lab.simulators.ovirt.resources.data_centers import DEFAULT_MAC_POOL, DataCenters
 from lab.simulators.ovirt.resources.networks import NO_MAC_SPOOFING
-from lab.simulators.ovirt.root import ROOT_TAG
+from lab.simulators.ovirt.root import BLANK_TEMPLATE, ROOT_TAG
 
 SEEDED = "seeded"
 POLICIES = {
@@ -48,4 +49,7 @@ def plant(call: Call) -> None:
         data_center = DataCenters().add(call, {"name": "Default", "description": "The default Data Center"})
         description = "The default server cluster"
         Clusters().add(call, {"name": "Default", "description": description, "data_center": {"id": data_center["id"]}})
+        blank = machines.DEFAULTS | {"id": BLANK_TEMPLATE, "name": "Blank", "description": "Blank template", "status": "ok"}
+        policy = {"ballooning": True, "guaranteed": machines.GIB, "max": 4 * machines.GIB}
+        store.insert("template", blank | {"memory_policy": policy, "creation_time": "2008-04-01T00:00:00.000Z", "_is_template": True})
         store.set_value(SEEDED, "yes")
