@@ -58,6 +58,7 @@ class Router:
             rel = segments.pop(0)
             base = f"{base}/{rel}"
             if rel in empty and rel not in known:
+                call.base = base
                 return _nothing(call, rel, segments)
             if rel not in known:
                 raise _unknown(path)
@@ -156,7 +157,8 @@ def _nothing(call: Call, rel: str, segments: list[str]) -> Target:
         raise not_found()
     if call.method != "GET":
         raise not_simulated(f"{call.method} on {rel!r}")
-    return Target(_empty(rel))
+    key = "hostnumanodes" if rel == "numanodes" and "/hosts/" in call.base else rel
+    return Target(_empty(key))
 
 
 @cache
@@ -175,13 +177,18 @@ def _empty(rel: str) -> Collection:
 
 # Collections whose type is not called like their address.
 EMPTY_TYPES = {
+    "enabledfeatures": "ClusterFeature",
     "externalnetworkproviders": "ExternalProvider",
     "externalnetworkproviderconfigurations": "ExternalNetworkProviderConfiguration",
     "fenceagents": "Agent",
     "files": "File",
+    "hostlabels": "AffinityLabel",
+    "hostnumanodes": "NumaNode",
     "katelloerrata": "KatelloErratum",
+    "numanodes": "VirtualNumaNode",
     "storage": "HostStorage",
     "storageconnectionextensions": "StorageConnectionExtension",
+    "vmlabels": "AffinityLabel",
 }
 
 

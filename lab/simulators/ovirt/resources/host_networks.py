@@ -24,26 +24,6 @@ class NicLabels(Collection):
     methods = READ_ONLY
 
 
-class HostNics(Collection):
-    """Cards as they were found, and bonds as they were set up."""
-
-    kind = "host_nic"
-    type_name = "HostNic"
-    rel = "nics"
-    methods = READ_ONLY
-    children: ClassVar = {"networklabels": NicLabels()}
-    more_links = ("linklayerdiscoveryprotocolelements", "networkattachments", "statistics", "virtualfunctionallowednetworks")
-
-    def view(self, call: Call, raw: Body) -> Body:
-        """Its host, and the untagged network on it."""
-        shown: Body = raw | {"host": {"id": call.parent["id"]}}
-        for attachment in call.store.all("network_attachment", call.parent["id"]):
-            network = call.need("network", attachment["network"]["id"])
-            if attachment["host_nic"]["id"] == raw["id"] and "vlan" not in network:
-                shown["network"] = {"id": network["id"]}
-        return shown
-
-
 class NetworkAttachments(Collection):
     """Networks on cards; changed by the host's `setupnetworks`."""
 
@@ -55,9 +35,41 @@ class NetworkAttachments(Collection):
     def view(self, call: Call, raw: Body) -> Body:
         """With what is really set up, which is what was asked for here."""
         shown: Body = {"in_sync": True, "ip_address_assignments": [], "reported_configurations": []} | raw
-        nic = call.store.get("host_nic", raw["host_nic"]["id"], call.parent["id"])
+        nic = call.store.get("host_nic", raw["host_nic"]["id"], call.parents[0]["id"])
         host = f"/ovirt-engine/api/hosts/{call.parent['id']}"
         shown["host_nic"] = {"id": raw["host_nic"]["id"], "href": f"{host}/nics/{raw['host_nic']['id']}", "name": nic and nic["name"]}
+        return shown
+
+
+class AttachmentsOfNic(NetworkAttachments):
+    """Those on one card."""
+
+    def all(self, call: Call) -> list[Body]:
+        """By their card."""
+        return [each for each in call.store.all(self.kind, call.parents[0]["id"]) if each["host_nic"]["id"] == call.parent["id"]]
+
+    def find(self, call: Call, id: str) -> Body | None:
+        """By their card."""
+        return next((each for each in self.all(call) if each["id"] == id), None)
+
+
+class HostNics(Collection):
+    """Cards as they were found, and bonds as they were set up."""
+
+    kind = "host_nic"
+    type_name = "HostNic"
+    rel = "nics"
+    methods = READ_ONLY
+    children: ClassVar = {"networkattachments": AttachmentsOfNic(), "networklabels": NicLabels()}
+    more_links = ("linklayerdiscoveryprotocolelements", "statistics", "virtualfunctionallowednetworks")
+
+    def view(self, call: Call, raw: Body) -> Body:
+        """Its host, and the untagged network on it."""
+        shown: Body = raw | {"host": {"id": call.parent["id"]}}
+        for attachment in call.store.all("network_attachment", call.parent["id"]):
+            network = call.need("network", attachment["network"]["id"])
+            if attachment["host_nic"]["id"] == raw["id"] and "vlan" not in network:
+                shown["network"] = {"id": network["id"]}
         return shown
 
 
