@@ -5,7 +5,7 @@
 | `GET /simulator` | name, backend, requests and API writes counted since the start, injections, delays |
 | `GET /simulator/requests` | the last requests as `METHOD path`, oldest first |
 | `DELETE /simulator/requests` | counts from zero again |
-| `POST /simulator/faults` `{kind, path?, method?, times?, for_seconds?, seconds?, status?, bytes?, reason?, detail?}` | lets requests go wrong: |
+| `POST /simulator/faults` `{kind, path?, method?, times?, for_seconds?, ...}` | lets requests whose path matches go wrong: |
 | | `slow` (answered after `seconds`), `unavailable` and `html` (`status` with a proxy's page), `drop` (connection cut), |
 | | `fault` (`status`, `reason`, `detail`), `broken_upload` (the next transfer's connections are cut after `bytes`) |
 | `DELETE /simulator/faults` | nothing goes wrong any more |

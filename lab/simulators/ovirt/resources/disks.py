@@ -79,7 +79,7 @@ class Disks(Collection):
         """It may grow."""
         if raw["status"] != "ok":
             raise locked("edit", raw)
-        size = int(body.get("provisioned_size", raw["provisioned_size"]))
+        size = int((raw | body)["provisioned_size"])
         if size < int(raw["provisioned_size"]):
             raise refused("Cannot edit Virtual Disk. New disk size must be larger than the current disk size.")
         if size > int(raw["provisioned_size"]):

@@ -122,7 +122,7 @@ def _attach(call: Call, host: Body, wanted: Body) -> None:
         raise refused(f"Cannot setup Networks. {said}", status=409)
     nic_id = nic["id"] if nic else (old or {})["host_nic"]["id"]
     _check_card(call, host, nic_id, network, old)
-    kept = {name: wanted[name] for name in ("ip_address_assignments", "dns_resolver_configuration", "properties") if name in wanted}
+    kept: Body = {name: wanted[name] for name in ("ip_address_assignments", "dns_resolver_configuration", "properties") if name in wanted}
     kept |= {"network": {"id": network["id"]}, "host_nic": {"id": nic_id}, "host": {"id": host["id"]}}
     if old:
         call.store.save("network_attachment", old | kept, host["id"])

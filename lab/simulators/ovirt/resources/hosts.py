@@ -34,11 +34,27 @@ class Hosts(Collection):
     references: ClassVar = {"cluster": "cluster"}
     required = ("name", "address")
     unique_name = "Cannot {action} Host. The Host name is already in use, please choose a unique name and try again."
-    actions = ("activate", "commitnetconfig", "deactivate", "enrollcertificate", "install", "refresh", "setupnetworks", "syncallnetworks")
+    actions: ClassVar[tuple[str, ...]] = (
+        "activate",
+        "commitnetconfig",
+        "deactivate",
+        "enrollcertificate",
+        "install",
+        "refresh",
+        "setupnetworks",
+        "syncallnetworks",
+    )
     actions += ("upgrade", "upgradecheck")
     more_actions = ("approve", "fence", "forceselectspm", "iscsidiscover", "iscsilogin", "unregisteredstoragedomainsdiscover")
     children: ClassVar = {"nics": host_networks.HostNics(), "networkattachments": host_networks.NetworkAttachments()}
-    empty = ("affinitylabels", "devices", "externalnetworkproviderconfigurations", "fenceagents", "hooks", "katelloerrata")
+    empty: ClassVar[tuple[str, ...]] = (
+        "affinitylabels",
+        "devices",
+        "externalnetworkproviderconfigurations",
+        "fenceagents",
+        "hooks",
+        "katelloerrata",
+    )
     empty += ("numanodes", "storage", "storageconnectionextensions", "tags", "unmanagednetworks")
     more_links = ("permissions", "statistics")
 

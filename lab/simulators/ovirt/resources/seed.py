@@ -44,8 +44,8 @@ def plant(call: Call) -> None:
             store.insert("operating_system", {"name": name, "description": name.replace("_", " ").title(), "architecture": "x86_64"})
         store.insert("tag", {"id": ROOT_TAG, "name": "root", "description": "root"})
         user, _, profile = call.engine.sessions.user.partition("@")
-        name = {"name": user, "user_name": f"{user}@{profile}-authz", "principal": user, "namespace": "*", "last_name": "", "email": ""}
-        store.insert("user", name)
+        person = {"name": user, "user_name": f"{user}@{profile}-authz", "principal": user, "namespace": "*", "last_name": "", "email": ""}
+        store.insert("user", person)
         data_center = DataCenters().add(call, {"name": "Default", "description": "The default Data Center"})
         description = "The default server cluster"
         Clusters().add(call, {"name": "Default", "description": description, "data_center": {"id": data_center["id"]}})

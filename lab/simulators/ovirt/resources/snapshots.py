@@ -15,6 +15,7 @@ from lab.simulators.ovirt.resources import disks
 from lab.simulators.ovirt.store import Body
 
 ADMIN = "admin@internal-authz"
+BUSY = "The VM is performing an operation on a Snapshot. Please wait for the operation to finish, and try again."
 READ_ONLY = frozenset({"list", "get"})
 
 
@@ -53,15 +54,13 @@ class Snapshots(Collection):
 
     def view(self, call: Call, raw: Body) -> Body:
         """With its machine."""
-        return raw | {"vm": {"id": call.parent["id"]}}
+        return raw | {"vm": {"id": call.parent["id"], "href": None}}  # the engine gives no address here
 
     def create(self, call: Call, body: Body) -> Body:
         """Locked until every disk is copied."""
         vm = call.parent
         if vm["status"] == "image_locked" or any(each["snapshot_status"] == "locked" for each in self.all(call)):
-            raise conflict(
-                "Cannot create Snapshot. The VM is performing an operation on a Snapshot. Please wait for the operation to finish, and try again."
-            )
+            raise conflict(f"Cannot create Snapshot. {BUSY}")
         if body.get("persist_memorystate") and vm["status"] == "up":
             raise refused("Cannot create Snapshot. Saving memory is not simulated.", status=501)
         attached = [call.need("disk", each["id"]) for each in call.store.all("disk_attachment", vm["id"])]
@@ -91,9 +90,7 @@ class Snapshots(Collection):
         if raw["snapshot_type"] == "active":
             raise conflict("Cannot remove Snapshot. Removing the VM active Snapshot is not allowed.")
         if any(each["snapshot_status"] == "locked" for each in self.all(call)):
-            raise conflict(
-                "Cannot remove Snapshot. The VM is performing an operation on a Snapshot. Please wait for the operation to finish, and try again."
-            )
+            raise conflict(f"Cannot remove Snapshot. {BUSY}")
         call.store.save(self.kind, raw | {"snapshot_status": "locked"}, call.parent["id"])
         said = f"Snapshot '{raw['description']}' deletion for VM '{call.parent['name']}' was initiated by {ADMIN}."
         call.event(Code.SNAPSHOT_REMOVAL_STARTED, said, vm=call.parent["id"])

@@ -53,7 +53,7 @@ class StorageDomains(Collection):
     immutable = frozenset({"type"})
     unique_name = "Cannot {action} Storage. The Storage Domain name is already in use."
     actions = ("updateovfstore",)
-    more_actions = ("isattached", "reduceluns", "refreshluns")
+    more_actions = ("activate", "deactivate", "isattached", "reduceluns", "refreshluns")
     empty = ("disksnapshots", "files", "images", "storageconnections")
     more_links = ("permissions",)
 

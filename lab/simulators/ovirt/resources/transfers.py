@@ -110,8 +110,7 @@ class ImageTransfers(Collection):
         """The client will go on later."""
         if raw["phase"] != "transferring":
             raise conflict(f"Cannot pause image transfer. Its phase is {raw['phase']}.")
-        call.store.save(self.kind, raw | {"phase": "paused_user", "active": False, "transfer_url": "", "proxy_url": ""})
-        call.later("transfer.release", "transfer", transfer=raw["id"])
+        _pause(call, raw, "paused_user")
 
     def act_resume(self, call: Call, raw: Body, action: Body) -> None:
         """The client goes on."""
@@ -124,6 +123,12 @@ class ImageTransfers(Collection):
         """The client needs longer; the ticket is kept alive anyhow while it is watched."""
         if raw["phase"] != "transferring":
             raise conflict(f"Cannot extend image transfer. Its phase is {raw['phase']}.")
+
+
+def _pause(call: Call, raw: Body, phase: str) -> None:
+    """It is paused as soon as nobody can be writing any more, so that a client that resumes at once keeps its ticket."""
+    call.store.save("image_transfer", raw | {"_pausing": True})
+    call.later("transfer.release", "transfer", transfer=raw["id"], phase=phase)
 
 
 def _kind(raw: Body) -> str:
@@ -227,7 +232,7 @@ def _look(engine: Engine, args: Body) -> Body | None:
 def watched(call: Call, args: Body, ticket: Body | None) -> None:
     """How far the client is; one that is silent for too long is paused or cancelled, by the policy it asked for."""
     raw = call.need("image_transfer", args["transfer"])
-    if raw["phase"] != "transferring":
+    if raw["phase"] != "transferring" or raw.get("_pausing"):
         return
     if ticket is None:
         call.event(Code.TRANSFER_LOST, "Transfer was stopped by system. Reason: missing transfer image ticket.")
@@ -241,8 +246,7 @@ def watched(call: Call, args: Body, ticket: Body | None) -> None:
         said = f"The transfer was {done} by the system according to the timeout policy. Reason: client inactivity timeout."
         call.event(Code.TRANSFER_PAUSED, said)
         if is_paused:
-            call.store.save("image_transfer", raw | {"phase": "paused_system", "active": False, "transfer_url": "", "proxy_url": ""})
-            call.later("transfer.release", "transfer", transfer=raw["id"])
+            _pause(call, raw, "paused_system")
         else:
             call.store.save("image_transfer", raw | {"phase": "finalizing_cleanup", "active": False})
             call.later("transfer.cancel", "transfer", transfer=raw["id"])
@@ -254,6 +258,10 @@ def watched(call: Call, args: Body, ticket: Body | None) -> None:
 @task("transfer.release", work=_close)
 def released(call: Call, args: Body, result: Body) -> None:
     """Nobody may touch the image until the transfer is resumed."""
+    raw = call.need("image_transfer", args["transfer"])
+    if raw["phase"] == "transferring":
+        raw |= {"phase": args["phase"], "active": False, "transfer_url": "", "proxy_url": "", "_pausing": False}
+        call.store.save("image_transfer", raw)
 
 
 def _verify(engine: Engine, args: Body) -> str:
@@ -270,7 +278,7 @@ def _verify(engine: Engine, args: Body) -> str:
         return str(error)
     if found and found["format"] != "qcow2":
         return f"the disk is cow, and what was uploaded is {found['format']}"
-    if found and found.get("backing-filename"):
+    if found and raw["format"] == "cow" and found.get("backing-filename"):
         return "what was uploaded names a backing file"
     if found and found["virtual-size"] != int(disk["provisioned_size"]):
         return f"Image virtual size {found['virtual-size']} doesn't match the disk's {disk['provisioned_size']}"

@@ -1,4 +1,4 @@
-"""Virtual machines: made from a template with disks of their own, changed, removed. Their status, host and addresses are those of what runs."""
+"""Virtual machines: made from a template with disks of their own. Their status, host and addresses are those of what runs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,16 @@ class Vms(Collection):
     required = ("name", "cluster", "template")
     unique_name = TAKEN
     actions = ("export", "migrate", "reboot", "shutdown", "start", "stop")
-    more_actions = ("cancelmigration", "clone", "commitsnapshot", "detach", "freezefilesystems", "logon", "maintenance", "previewsnapshot")
+    more_actions: ClassVar[tuple[str, ...]] = (
+        "cancelmigration",
+        "clone",
+        "commitsnapshot",
+        "detach",
+        "freezefilesystems",
+        "logon",
+        "maintenance",
+        "previewsnapshot",
+    )
     more_actions += ("reordermacaddresses", "suspend", "thawfilesystems", "ticket", "undosnapshot")
     empty = ("affinitylabels", "applications", "backups", "hostdevices", "katelloerrata", "numanodes", "sessions", "tags", "watchdogs")
     more_links = ("permissions", "statistics")
@@ -114,7 +123,7 @@ class Vms(Collection):
             body["initialization"] = raw.get("initialization", {}) | body["initialization"]
         if "cluster" in body and body["cluster"] != raw["cluster"] and raw["status"] != "down":
             raise conflict("Cannot edit VM. VM's cluster can be changed only when it is down.")
-        memory = int(body.get("memory", raw["memory"]))
+        memory = int((raw | body)["memory"])
         if int(body.get("memory_policy", {}).get("guaranteed", 0)) > memory:
             raise refused("Cannot edit VM. Physical Memory Guaranteed cannot exceed Memory Size.")
         if memory < int(raw["memory_policy"]["guaranteed"]) and "guaranteed" not in body.get("memory_policy", {}):
@@ -192,8 +201,8 @@ class Vms(Collection):
         if domain is None or domain["type"] != "export":
             raise refused("Cannot export VM. The selected Storage Domain is not an export domain.")
         if call.store.get("exported_vm", raw["id"], domain["id"]) and not action.get("exclusive"):
-            said = "The export candidate already exists in the specified path.\n- Use the 'Force Override' option to override the existing file."
-            raise conflict(f"Cannot export VM. {said}")
+            said = "Cannot export VM. The export candidate already exists in the specified path."
+            raise conflict(f"{said}\n- Use the 'Force Override' option to override the existing file.")
         call.store.save(self.kind, raw | {"status": "image_locked"})
         call.event(Code.VM_EXPORT_STARTED, f"Starting export Vm {raw['name']} to {domain['name']}", vm=raw["id"])
         call.later(
