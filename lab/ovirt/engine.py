@@ -43,6 +43,8 @@ class Engine:
     login: Login
     check: bool = False
     patience_seconds: float = STARTING_SECONDS
+    pause_seconds: float = 0.5
+    longest_seconds: float = float("inf")
     requests: int = 0
     last: Answer = field(default_factory=Answer)
     connection: Any = None
@@ -102,7 +104,9 @@ class Engine:
             return seen[0]
 
         try:
-            return wait_for(what, look, wanted, limit_seconds, failed, pause_seconds=0.5, where=self.login.url)
+            return wait_for(
+                what, look, wanted, min(limit_seconds, self.longest_seconds), failed, pause_seconds=self.pause_seconds, where=self.login.url
+            )
         except EngineError:
             raise
         except LabError as error:

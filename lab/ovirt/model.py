@@ -87,6 +87,10 @@ class Network(Thing):
         """Data center and clusters."""
         return [Ref("data_center", self.data_center), *(Ref("cluster", name) for name in self.clusters)]
 
+    def brings(self) -> list[Ref]:
+        """A profile of its own name, for VMs to be plugged in."""
+        return [Ref("vnic_profile", f"{self.key}/{self.name}")] if self.vm_network else []
+
     def wanted(self) -> dict[str, Any]:
         """`vlan` is None for untagged. Every cluster that is named has it; others are left alone."""
         clusters = dict.fromkeys(sorted(self.clusters), "required" if self.required else "optional")

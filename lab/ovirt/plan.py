@@ -72,10 +72,12 @@ def plan(things: Iterable[Thing], found: Found, *, alone: bool = False, where: s
     """
     wanted = {thing.ref: thing for thing in things}
     whole = Whole(found, wanted)
+    brought = {ref: thing.ref for thing in wanted.values() for ref in thing.brings()}
     steps, problems = [], []
-    for thing in ordered(wanted):
+    for thing in ordered(wanted, brought):
         seen = found.get(thing.kind, {}).get(thing.key)
-        missing = [ref for ref in thing.needs() if ref not in wanted and ref.key not in found.get(ref.kind, {})]
+        there = wanted.keys() | brought.keys()
+        missing = [ref for ref in thing.needs() if ref not in there and ref.key not in found.get(ref.kind, {})]
         if missing and not alone:
             problems += [
                 nowhere(thing.ref, ref, [*found.get(ref.kind, {}), *(r.key for r in wanted if r.kind == ref.kind)]) for ref in missing
@@ -89,9 +91,12 @@ def plan(things: Iterable[Thing], found: Found, *, alone: bool = False, where: s
     return steps
 
 
-def ordered(wanted: Mapping[Ref, Thing]) -> list[Thing]:
-    """What is needed comes first; among equals, the order of the model."""
-    graph = {ref: [need for need in thing.needs() if need in wanted] for ref, thing in wanted.items()}
+def ordered(wanted: Mapping[Ref, Thing], brought: Mapping[Ref, Ref]) -> list[Thing]:
+    """What is needed comes first; what is brought by another thing comes with that."""
+    graph: dict[Ref, list[Ref]] = {}
+    for ref, thing in wanted.items():
+        needs = [*thing.needs(), *([brought[ref]] if ref in brought else [])]
+        graph[ref] = [by for need in needs for by in (need, brought.get(need)) if by in wanted and by != ref]
     return [wanted[ref] for ref in graphlib.TopologicalSorter(graph).static_order()]
 
 
@@ -154,6 +159,9 @@ def nothing_wrong(thing: Thing, seen: Seen | None, whole: Whole) -> list[str]:
     return []
 
 
+BLANK = "Blank"  # the engine's own template of nothing, for VMs whose disks are all their own
+
+
 def vm_problems(thing: Thing, seen: Seen | None, whole: Whole) -> list[str]:
     """Addresses that another VM has, a template without a disk, disks that would have to shrink."""
     assert isinstance(thing, Vm)  # noqa: S101 - tells mypy what the table below says
@@ -162,7 +170,8 @@ def vm_problems(thing: Thing, seen: Seen | None, whole: Whole) -> list[str]:
         for other in sorted(whole.owners[address] - {thing.ref}):
             problems.append(f"{thing.ref}: address {address} is already used by {other}; fix: give one of them another address")
     template = whole.found.get("template", {}).get(thing.template)
-    if seen is None and template and Ref("template", thing.template) not in whole.wanted and not template.notes.get("disks"):
+    made_here = Ref("template", thing.template) in whole.wanted or thing.template == BLANK
+    if seen is None and template and not made_here and not template.notes.get("disks"):
         problems.append(f"{thing.ref}: template {thing.template} has no disk, so nothing would boot; fix: make the template again")
     for disk in thing.disks:
         there = seen.values["disks"].get(disk.name, {}).get("size_gib", 0) if seen else 0

@@ -7,6 +7,7 @@ from typing import Any
 
 from lab.errors import LabError, suggest
 from lab.ovirt.engine import Engine
+from lab.ovirt.errors import EngineError, Gone
 from lab.ovirt.sdk import ident
 
 # What comes along in the same answer instead of by a request per object.
@@ -39,7 +40,12 @@ class State:
             if collection == "vms" and self.only_vm:
                 query["search"] = f"name={self.only_vm}"
             words = collection.replace("_", " ")
-            self._kept[collection] = list(self.engine.ask(words, lambda: self.service(collection).list(**query)))
+            try:
+                self._kept[collection] = list(self.engine.ask(words, lambda: self.service(collection).list(**query)))
+            except Gone:
+                url = self.engine.login.url
+                fix = "check that the URL ends in /ovirt-engine/api and leads to an oVirt engine of version 4"
+                raise EngineError(f"{url}: {words}: there is no such collection (HTTP 404); fix: {fix}", 404) from None
         return self._kept[collection]
 
     def forget(self, *collections: str) -> None:

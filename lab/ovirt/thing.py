@@ -46,6 +46,10 @@ class Thing(BaseModel):
         """What must exist before it."""
         return []
 
+    def brings(self) -> list[Ref]:
+        """What the engine makes with it by itself."""
+        return []
+
     def wanted(self) -> dict[str, Any]:
         """What is compared with the engine; a key that is left out is not ours to decide."""
         return {}

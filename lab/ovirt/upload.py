@@ -2,7 +2,7 @@
 
 What is done is written on the engine itself, in descriptions, so that it survives a kill of ours:
 disk `strata-HASH` says `strata upload sha256:...` while it is being filled and `strata image sha256:...` once what arrived was compared;
-the template says `strata sha256:...`, and is only made from a compared disk.
+the template says `strata making sha256:...`, and `strata sha256:...` once all that it took is cleared away.
 The VM that a template must be made from is removed at the end.
 """
 
@@ -22,7 +22,8 @@ from lab.ovirt.thing import MIB
 DISK_SECONDS = 600
 TEMPLATE_SECONDS = 3600  # the disk is copied on the storage
 BLANK = "00000000-0000-0000-0000-000000000000"
-SENDING, COMPARED, MADE = "strata upload sha256:", "strata image sha256:", "strata sha256:"
+SENDING, COMPARED = "strata upload sha256:", "strata image sha256:"
+MAKING, MADE = "strata making sha256:", "strata sha256:"
 
 
 def marked(description: str | None, mark: str) -> str:
@@ -32,10 +33,15 @@ def marked(description: str | None, mark: str) -> str:
 
 def make_template(state: State, thing: Template, image: Image) -> None:
     """The whole step; each part is skipped where an earlier run did it."""
-    disk = uploaded(state, thing, image)
-    vm = carrier(state, thing, image, disk)
-    from_vm(state, thing, image, vm)
+    template = half_made(state, thing, image)
+    if template is None:
+        vm = carrier(state, thing, image, uploaded(state, thing, image))
+        template = from_vm(state, thing, image, vm)
+    settle_template(state, thing, template)
     clean_up(state, image.sha256)
+    service = state.service("templates").template_service(template)
+    request = types().Template(description=f"{MADE}{image.sha256}")
+    state.engine.tell(f"{thing.ref}: note that it is whole", lambda: service.update(request))
 
 
 def short(sha256: str) -> str:
@@ -73,11 +79,20 @@ def uploaded(state: State, thing: Template, image: Image) -> str:
 
 
 def find_disk(state: State, sha256: str) -> Any:
-    """Our disk of that image, whatever its state."""
+    """Our disk of that image, whatever its state.
+
+    Disks of templates and of VMs made from them are copies that keep name and description, so what belongs to anything but our carrier
+    is not ours: taking one of those for it would give away, or remove, somebody's disk.
+    """
     name = short(sha256)
     disks = state.engine.ask(f"disk {name}", lambda: state.service("disks").list(search=f"name={name}"))
     ours = [disk for disk in disks if sha256 in (marked(disk.description, SENDING), marked(disk.description, COMPARED))]
-    return ours[0] if ours else None
+    if not ours:
+        return None
+    state.forget("templates", "vms")
+    owners = [*state.objects("templates"), *(vm for vm in state.objects("vms") if vm.name != name)]
+    taken = {ident(one.disk) or one.id for owner in owners for one in owner.disk_attachments or ()}
+    return next((disk for disk in ours if disk.id not in taken), None)
 
 
 def new_disk(state: State, thing: Template, image: Image, what: str) -> str:
@@ -152,24 +167,34 @@ def carrier(state: State, thing: Template, image: Image, disk: str) -> str:
     return ident_
 
 
-def from_vm(state: State, thing: Template, image: Image, vm: str) -> None:
-    """Makes the template; one that a killed run left is waited for, and one that broke is made again."""
+def half_made(state: State, thing: Template, image: Image) -> str | None:
+    """The id of the template that a killed run was making; one that broke is removed, to be made again."""
     templates = state.engine.ask(f"{thing.ref}", lambda: state.service("templates").list(search=f"name={thing.name}"))
-    ours = [item for item in templates if marked(item.description, MADE) == image.sha256]
-    if ours and word(ours[0].status) == "illegal":
-        removed(state, f"{thing.ref}: what is left of it", state.service("templates").template_service(ours[0].id))
-        ours = []
-    if not ours:
-        request = types().Template(name=thing.name, description=f"{MADE}{image.sha256}", vm=types().Vm(id=vm))
-        request.cluster = types().Cluster(id=state.id("clusters", thing.cluster, str(thing.ref)))
-        ours = [state.engine.tell(f"{thing.ref}: make it from its disk", lambda: state.service("templates").add(request))]
-    service = state.service("templates").template_service(ours[0].id)
+    for item in templates:
+        if marked(item.description, MAKING) == image.sha256:
+            if word(item.status) != "illegal":
+                return str(item.id)
+            removed(state, f"{thing.ref}: what is left of it", state.service("templates").template_service(item.id))
+    return None
+
+
+def from_vm(state: State, thing: Template, image: Image, vm: str) -> str:
+    """Starts making the template, whose id is returned."""
+    request = types().Template(name=thing.name, description=f"{MAKING}{image.sha256}", vm=types().Vm(id=vm))
+    request.cluster = types().Cluster(id=state.id("clusters", thing.cluster, str(thing.ref)))
+    return str(state.engine.tell(f"{thing.ref}: make it from its disk", lambda: state.service("templates").add(request)).id)
+
+
+def settle_template(state: State, thing: Template, ident_: str) -> None:
+    """Until VMs can be made from it."""
+    service = state.service("templates").template_service(ident_)
     state.engine.wait(
         f"{thing.ref} can be used",
         lambda: word(service.get().status),
         lambda status: status == "ok",
         TEMPLATE_SECONDS,
         lambda status: status == "illegal",
+        lambda status: "run the same command again, it is made anew" if status == "illegal" else "",
     )
 
 

@@ -6,20 +6,19 @@ from lab.ovirt.images import examine
 from lab.ovirt.kinds.base import removed
 from lab.ovirt.model_vms import Template
 from lab.ovirt.plan import Seen, Step
-from lab.ovirt.sdk import word
 from lab.ovirt.state import State
-from lab.ovirt.upload import MADE, make_template, marked
+from lab.ovirt.upload import MADE, MAKING, make_template, marked
 
 
 class Templates:
     """Templates by name; of several versions of one, the first."""
 
     def observe(self, state: State) -> dict[str, Seen]:
-        """One that is still locked counts as not made: creating it goes on where it stopped."""
+        """One that is still being made counts as not there: creating it goes on where it stopped."""
         found: dict[str, Seen] = {}
         for item in sorted(state.objects("templates"), key=lambda item: item.version.version_number if item.version else 1):
             checksum = marked(item.description, MADE)
-            if word(item.status) == "ok" or not checksum:
+            if not marked(item.description, MAKING):
                 values = {"cluster": state.name("clusters", item.cluster) or None, "sha256": checksum or None}
                 found.setdefault(item.name, Seen(item.id, values, {"disks": len(item.disk_attachments or ())}))
         return found

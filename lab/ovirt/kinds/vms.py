@@ -115,9 +115,7 @@ class Vms:
             size = disk.size_gib * GIB
             if disk.name in ids:
                 if before[disk.name]["size_gib"] < disk.size_gib:
-                    grown = types().DiskAttachment(disk=types().Disk(provisioned_size=size))
-                    there = attachments.attachment_service(ids[disk.name])
-                    state.engine.tell(said(thing, f"grow disk {disk.name}"), lambda: there.update(grown))  # noqa: B023
+                    self.grow(state, thing, attachments.attachment_service(ids[disk.name]), disk.name, size)
                 continue
             domain = state.id("storage_domains", disk.storage_domain, said(thing, f"disk {disk.name}"))
             content = types().Disk(
@@ -137,6 +135,19 @@ class Vms:
                 CREATE_SECONDS,
                 lambda status: status == "illegal",
             )
+
+    def grow(self, state: State, thing: Vm, attachment: Any, name: str, size: int) -> None:
+        """The engine grows a disk on its storage, while the VM may run."""
+        grown = types().DiskAttachment(disk=types().Disk(provisioned_size=size))
+        made = state.engine.tell(said(thing, f"grow disk {name}"), lambda: attachment.update(grown))
+        disk = state.service("disks").disk_service(made.disk.id if made.disk else made.id)
+
+        def look() -> tuple[str, int]:
+            found = disk.get()
+            return word(found.status), found.provisioned_size or 0
+
+        wanted = ("ok", size)
+        state.engine.wait(f"{thing.ref}: disk {name} has grown", look, lambda seen: seen == wanted, CREATE_SECONDS)
 
     def start(self, state: State, thing: Vm, service: Any) -> None:
         """The power button; the engine shows the guest its first-boot drive by itself, once."""

@@ -81,6 +81,7 @@ def login(served: Served) -> Login:
 def engine(login: Login) -> Iterator[Engine]:
     """A connection to it."""
     with connect(login, patience_seconds=5) as connected:
+        connected.pause_seconds, connected.longest_seconds = 0.02, 30
         yield connected
 
 

@@ -130,3 +130,9 @@ def test_in_check_mode_an_order_is_a_bug_and_is_not_sent(checking: Engine, admin
             "data center lab", lambda: State(checking).service("data_centers").add(__import__("ovirtsdk4").types.DataCenter(name="x"))
         )
     assert admin.writes() == 0
+
+
+def test_a_url_without_an_api_is_not_an_empty_engine(engine: Engine, admin: Admin) -> None:
+    admin.ask("POST", "/faults", kind="fault", path="datacenters", status=404, reason="", detail="")
+    with pytest.raises(EngineError, match=r"data centers: there is no such collection \(HTTP 404\); fix: check that the URL ends in"):
+        steps.ensure(engine, CENTER)

@@ -60,7 +60,7 @@ ANSWERS = {
         <template id="t9"><name>debian</name><description>strata sha256:abc</description><status>ok</status><cluster id="c1"/>
           <version><version_number>1</version_number></version>
           <disk_attachments><disk_attachment id="k1"/></disk_attachments></template>
-        <template id="t10"><name>half</name><description>strata sha256:def</description><status>locked</status></template>
+        <template id="t10"><name>half</name><description>strata making sha256:def</description><status>locked</status></template>
         </templates>""",
     "vms": """<vms><vm id="v1"><name>web</name><description></description><status>up</status><memory>1073741824</memory>
         <cpu><topology><cores>2</cores><sockets>2</sockets><threads>1</threads></topology></cpu>
