@@ -26,7 +26,7 @@ from typing import Any
 
 from lab.errors import LabError, suggest
 from lab.simulators.ovirt import hosts_down
-from lab.simulators.ovirt.engine import API, NAME, Call, Engine
+from lab.simulators.ovirt.engine import NAME, Call, Engine
 from lab.simulators.ovirt.router import Answer
 
 REMEMBERED = 2000
@@ -80,7 +80,7 @@ class Admin:
         }
         act = known.get((method, first))
         if act is None:
-            return _answer(404, {"error": f"{method} {API and path} does nothing; fix: see lab/simulators/ovirt/admin.py"})
+            return _answer(404, {"error": f"{method} /simulator{path} does nothing; fix: see lab/simulators/ovirt/README.md"})
         try:
             return _answer(200, act(rest, json.loads(body) if body else {}))
         except (LabError, ValueError, TypeError, KeyError) as error:

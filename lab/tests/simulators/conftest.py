@@ -24,7 +24,7 @@ def simulator(tmp_path: Path) -> Iterator[Served]:
 @pytest.fixture
 def connection(simulator: Served) -> Iterator[Any]:
     """The SDK, logged in."""
-    import ovirtsdk4
+    import ovirtsdk4  # type: ignore[import-untyped]
 
     found = ovirtsdk4.Connection(
         url=simulator.url, username=simulator.user, password=simulator.password, ca_file=str(simulator.ca_file), timeout=30

@@ -12,7 +12,8 @@ import yaml
 from lab.simulators.ovirt import cloud_init
 from lab.simulators.ovirt.errors import Fault
 
-STATIC = {"name": "eth0", "on_boot": True, "boot_protocol": "static", "ip": {"address": "10.0.0.9", "netmask": "255.255.255.0"}}
+IP = {"address": "10.0.0.9", "netmask": "255.255.255.0"}
+STATIC: dict[str, Any] = {"name": "eth0", "on_boot": True, "boot_protocol": "static", "ip": IP}
 LINK = {"id": "eth0", "name": "eth0", "type": "vif"}
 NETWORK = {"id": "eth0", "link": "eth0", "type": "ipv4", "ip_address": "10.0.0.9", "netmask": "255.255.255.0"}
 

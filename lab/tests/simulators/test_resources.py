@@ -79,7 +79,12 @@ def test_a_host_is_installed_then_up_and_is_what_the_backend_found(tmp_path: Pat
         hosts = connection.system_service().hosts_service()
         host = hosts.add(t.Host(name="hv1", address="hv1.lab.test", root_password="x"))
         statuses = [str(host.status)]
-        until("up", lambda: statuses.append(str(hosts.host_service(host.id).get().status)) or statuses[-1], lambda seen: seen == "up")
+
+        def probe() -> str:
+            statuses.append(str(hosts.host_service(host.id).get().status))
+            return statuses[-1]
+
+        until("up", probe, lambda seen: seen == "up")
         assert list(dict.fromkeys(statuses)) == ["installing", "initializing", "up"]
         found = hosts.host_service(host.id).get()
         assert (found.memory, found.cpu.topology.cores, found.os.custom_kernel_cmdline) == (8 * 1024**3, 8, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,9 @@ def nfs(path: str = "/export/data") -> Any:
 
 def content(file: Path) -> str:
     """The hash of what a guest would read in an image."""
-    raw = file.with_suffix(".content")
-    subprocess.run(["qemu-img", "convert", "-O", "raw", file, raw], check=True)
-    return hashlib.sha256(raw.read_bytes()).hexdigest()
+    with tempfile.NamedTemporaryFile() as raw:
+        subprocess.run(["qemu-img", "convert", "-O", "raw", file, raw.name], check=True)
+        return hashlib.sha256(Path(raw.name).read_bytes()).hexdigest()
 
 
 def stored(served: Served, disk: Any) -> Path:

@@ -91,9 +91,9 @@ def add_template(system: Any, name: str = "debian") -> Any:
     return until_status(system.templates_service().template_service(template.id), "ok")
 
 
-def start(system: Any, vm: Any, **more: Any) -> Any:
+def start(system: Any, machine: Any, **more: Any) -> Any:
     """A machine that is up."""
-    service = system.vms_service().vm_service(vm.id)
+    service = system.vms_service().vm_service(machine.id)
     service.start(**more)
     return until_status(service, "up")
 

@@ -226,7 +226,10 @@ def set_status(call: Call, raw: Body, status: str) -> Body:
 
 def spm_status(call: Call, raw: Body) -> str:
     """The first host that is up manages the storage of its data center."""
-    up = sorted((host for host in call.store.all("host") if host["status"] == "up"), key=lambda host: -int(host["spm"]["priority"]))
+    home = call.need("cluster", raw["cluster"]["id"]).get("data_center")
+    clusters = {each["id"] for each in call.store.all("cluster") if each.get("data_center") == home}
+    here = [host for host in call.store.all("host") if host["status"] == "up" and host["cluster"]["id"] in clusters]
+    up = sorted(here, key=lambda host: -int(host["spm"]["priority"]))
     return "spm" if raw["status"] == "up" and raw["id"] in [host["id"] for host in up[:1]] else "none"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any, ClassVar
 
 from lab.simulators.ovirt import cloud_init, events, images
@@ -80,7 +81,7 @@ class Vms(Collection):
             cloud_init.check(body["initialization"])
         attachments = body.pop("disk_attachments", [])
         raw = machines.describe(call, template, body)
-        raw |= {"status": "image_locked", "numa_tune_mode": body.get("numa_tune_mode", "interleave"), "quota": {"id": cluster["id"]}}
+        raw |= {"status": "image_locked", "numa_tune_mode": body.get("numa_tune_mode", "interleave"), "quota": {"id": _quota(cluster)}}
         raw |= {"original_template": body["template"], "stop_time": raw["creation_time"]}
         raw = call.store.insert(self.kind, raw)
         devices.copy_all(call, template["id"], raw["id"], cluster)
@@ -219,6 +220,11 @@ def _host(call: Call, named: Body) -> Body:
     if found is None:
         raise refused("The provided Host does not exist.")
     return found
+
+
+def _quota(cluster: Body) -> str:
+    """The default quota every data center has; quotas themselves are not simulated."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, cluster.get("data_center", {}).get("id", "")))
 
 
 def _guest(guest: Body) -> Body:
