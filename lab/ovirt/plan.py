@@ -96,7 +96,7 @@ def ordered(wanted: Mapping[Ref, Thing], brought: Mapping[Ref, Ref]) -> list[Thi
     graph: dict[Ref, list[Ref]] = {}
     for ref, thing in wanted.items():
         needs = [*thing.needs(), *([brought[ref]] if ref in brought else [])]
-        graph[ref] = [by for need in needs for by in (need, brought.get(need)) if by in wanted and by != ref]
+        graph[ref] = [by for need in needs for by in (need, brought.get(need, need)) if by in wanted and by != ref]
     return [wanted[ref] for ref in graphlib.TopologicalSorter(graph).static_order()]
 
 

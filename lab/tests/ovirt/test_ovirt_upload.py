@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from lab.errors import LabError
 from lab.ovirt import channel, steps, transfer, upload
-from lab.ovirt.engine import Engine
+from lab.ovirt.engine import Engine, Login
 from lab.ovirt.images import BLOCK, Image, examine
 from lab.ovirt.model_vms import Template
 from lab.ovirt.sdk import word
 from lab.ovirt.state import State
 from lab.simulators.ovirt import Served
+from lab.stages import ROOT
 from lab.tests.ovirt.conftest import Admin, build
 from lab.wait import wait_for
 
@@ -101,7 +103,12 @@ def test_an_upload_that_was_killed_goes_on_where_it_was(
     wait_for("the engine knows what arrived", known, lambda seen: seen == [3 * BLOCK], 10, pause_seconds=0.05)
     sent: list[int] = []
     put = channel.Channel.put
-    monkeypatch.setattr(channel.Channel, "put", lambda self, start, data: (sent.append(start), put(self, start, data)))
+
+    def noted(self: channel.Channel, start: int, data: bytes) -> None:
+        sent.append(start)
+        put(self, start, data)
+
+    monkeypatch.setattr(channel.Channel, "put", noted)
     disk = upload.uploaded(State(engine), template(image), image)
     assert sent[0] == 3 * BLOCK
     assert stored(served, disk)[: image.size] == image.file.read_bytes()
@@ -165,3 +172,45 @@ def test_check_mode_sends_nothing(engine: Engine, checking: Engine, image: Image
     assert (change.changed, change.after) == (True, {"cluster": "main", "sha256": image.sha256})
     assert admin.writes() == 0
     assert disks(engine) == []
+
+
+CLIENT = """
+import sys
+from pathlib import Path
+from lab.ovirt import steps
+from lab.ovirt.engine import Login, connect
+from lab.ovirt.model import thing
+url, user, password, ca_file, image, slow = sys.argv[1:]
+if slow == "slow":
+    import time
+    from lab.ovirt.channel import Channel
+    put = Channel.put
+    Channel.put = lambda self, start, data: (put(self, start, data), print(start, flush=True), time.sleep(0.7))
+with connect(Login(url, user, password, Path(ca_file))) as engine:
+    template = {"name": "debian", "cluster": "main", "storage_domain": "nas", "image": image}
+    print(steps.ensure(engine, thing("template", template)).changed)
+"""
+
+
+def test_a_process_that_was_killed_with_9_in_an_upload_is_followed_by_one_that_ends_it(
+    engine: Engine, served: Served, login: Login, image: Image
+) -> None:
+    build(engine)
+    words = [sys.executable, "-c", CLIENT, login.url, login.user, login.password, str(login.ca_file), str(image.file)]
+    first = subprocess.Popen([*words, "slow"], stdout=subprocess.PIPE, cwd=ROOT)
+    assert first.stdout is not None
+    for at in (0, BLOCK):
+        assert first.stdout.readline() == f"{at}\n".encode()
+    first.kill()
+    first.wait()
+    first.stdout.close()
+    assert phases(engine) == ["transferring"]
+    second = subprocess.run([*words, "fast"], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (second.returncode, second.stdout) == (0, "True\n"), second.stderr
+    third = subprocess.run([*words, "fast"], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert third.stdout == "False\n"
+    assert phases(engine) == ["finished_success"]
+    state = State(engine)
+    attached = [one.id for item in state.objects("templates") for one in item.disk_attachments or ()]
+    assert [disk.id for disk in state.objects("disks")] == attached
+    assert stored(served, attached[0])[: image.size] == image.file.read_bytes()
