@@ -53,11 +53,11 @@ def copy(source: Path, file: Path, source_format: str, format: str) -> None:
 
 
 def overlay(base: Path, base_format: str, file: Path) -> None:
-    """A disk that holds only what differs from another, as the engine makes one of a template's disk."""
+    """A disk that holds only what differs from another beside it, as the engine makes one of a template's disk."""
     if file.exists():
         return
     partial = _partial(file)
-    qemu_img("create", "-q", "-f", "qcow2", "-F", SUFFIX[base_format], "-b", str(base), str(partial))
+    qemu_img("create", "-q", "-f", "qcow2", "-F", SUFFIX[base_format], "-b", base.name, str(partial))
     partial.replace(file)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -41,6 +42,8 @@ class Router:
 
     def answer(self, call: Call, path: str, body: bytes) -> Answer:
         """Does one request; raises Fault."""
+        if made := _CREATION.fullmatch(path):
+            return _creation(call, path, made[1])
         target = self.resolve(call, path)
         if target.action:
             return self._act(call, target, body)
@@ -149,6 +152,20 @@ class Router:
             answer["job"] = {"id": call.job}
         address("Action", answer)
         return Answer(200, xml.write("action", "Action", answer))
+
+
+_CREATION = re.compile(r".+/creation_status/([0-9a-f-]+)")
+_CREATION_STATUS = {"started": "in_progress", "finished": "complete"}
+
+
+def _creation(call: Call, path: str, job: str) -> Answer:
+    """How far the making of an object is; the SDK has no type for it."""
+    found = call.store.get("job", job)
+    if found is None or call.method != "GET":
+        raise not_found()
+    status = _CREATION_STATUS.get(found["status"], "failed")
+    body = f'<creation href="{API}{path}" id="{job}">\n    <status>{status}</status>\n</creation>\n'
+    return Answer(200, (xml.PROLOGUE + body).encode())
 
 
 def _nothing(call: Call, rel: str, segments: list[str]) -> Target:

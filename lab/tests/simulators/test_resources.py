@@ -10,7 +10,7 @@ import pytest
 from lab.simulators.ovirt import Served, serve
 from lab.simulators.ovirt.backend import BackendForTests
 from lab.tests.simulators.conftest import NO_DELAYS
-from lab.tests.simulators.world import add_domain, add_host, add_template, add_vm, start, types, until, until_status
+from lab.tests.simulators.world import add_domain, add_host, add_template, add_vm, basic, request, start, types, until, until_status
 
 
 def refused(code: int, said: str, call: Any, *words: Any, **more: Any) -> None:
@@ -229,3 +229,45 @@ def test_maintenance_moves_machines_away_and_is_refused_where_they_cannot_go(sys
     until_status(first, "maintenance")
     assert system.vms_service().vm_service(vm.id).get().host.id == second.id
     assert {62, 63, 15} <= {event.code for event in system.events_service().list()}
+
+
+def test_an_object_written_back_as_it_was_read_is_what_it_was(system: Any) -> None:
+    add_host(system)
+    add_domain(system)
+    add_template(system)
+    add_vm(system, "one", "debian")
+    for services in (
+        system.data_centers_service(),
+        system.clusters_service(),
+        system.hosts_service(),
+        system.networks_service(),
+        system.vnic_profiles_service(),
+        system.storage_domains_service(),
+        system.vms_service(),
+        system.mac_pools_service(),
+    ):
+        for found in services.list():
+            before = text(found)
+            assert text(services.service(found.id).update(found)) == before
+            assert text(services.service(found.id).get()) == before
+
+
+def text(found: Any) -> str:
+    """All of an object."""
+    from ovirtsdk4.writer import Writer  # type: ignore[import-untyped]
+
+    return str(Writer.write(found, indent=True))
+
+
+def test_the_making_of_an_object_can_be_asked_after(simulator: Served, system: Any) -> None:
+    add_host(system)
+    add_domain(system)
+    body = b"<disk><name>x</name><format>cow</format><provisioned_size>1048576</provisioned_size><sparse>true</sparse>"
+    body += b"<storage_domains><storage_domain><name>data</name></storage_domain></storage_domains></disk>"
+    headers = basic(simulator) | {"Content-Type": "application/xml"}
+    status, answered, document = request(simulator, "POST", "/ovirt-engine/api/disks", body, headers)
+    assert (status, b"<creation_status>pending</creation_status>" in document) == (202, True)
+    assert answered["Location"].startswith(f"{simulator.url}/disks/")
+    link = next(part.split('"')[0] for part in document.decode().split('href="') if "/creation_status/" in part.split('"')[0])
+    until("made", lambda: request(simulator, "GET", link, headers=headers)[2], lambda seen: b"<status>complete</status>" in seen)
+    assert request(simulator, "GET", link[:-1] + "x", headers=headers)[0] == 404

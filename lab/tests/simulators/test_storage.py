@@ -303,3 +303,29 @@ def test_a_disk_is_transferred_once_at_a_time_and_not_while_it_is_run_from(syste
     until_status(system.disks_service().disk_service(attached.id), "ok")
     start(system, vm)
     refused(409, "VM is running.", transfers.add, t.ImageTransfer(disk=t.Disk(id=attached.id)))
+
+
+def test_a_host_that_stops_answering_pauses_its_transfers_and_they_go_on_after_it(simulator: Served, system: Any, tmp_path: Path) -> None:
+    add_host(system)
+    add_domain(system)
+    disk = add_disk(system, format="raw")
+    _, service = open_transfer(system, disk)
+    admin(simulator, "POST", "/hosts/hv1", {"status": "non_responsive"})
+    until("paused", service.get, lambda seen: str(seen.phase) == "paused_system")
+    admin(simulator, "POST", "/hosts/hv1", {"status": "up"})
+    service.resume()
+    transfer = until("transferring", service.get, lambda seen: str(seen.phase) == "transferring")
+    upload(image(tmp_path), transfer, simulator)
+    service.finalize()
+    assert until_ended(service) == "finished_success"
+
+
+def test_a_machine_does_not_start_from_a_domain_in_maintenance(system: Any) -> None:
+    add_host(system)
+    domain = add_domain(system)
+    add_template(system)
+    vm = add_vm(system, "one", "debian")
+    service = attached_domains(system).storage_domain_service(domain.id)
+    service.deactivate()
+    until_status(service, "maintenance")
+    refused(400, "Cannot run VM. The relevant Storage Domain is inaccessible.", system.vms_service().vm_service(vm.id).start)

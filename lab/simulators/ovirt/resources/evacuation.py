@@ -18,6 +18,9 @@ def check(call: Call, host: Body) -> None:
     here = running(call, host)
     if not here:
         return
+    if host["status"] == "non_responsive":
+        said = "Cannot switch Host to Maintenance mode."
+        raise conflict(f"{said}\nHost still has running VMs on it and is in Non Responsive state.")
     pinned = [vm["name"] for vm in here if vm["placement_policy"]["affinity"] == "pinned"]
     if pinned:
         raise conflict(

@@ -14,7 +14,7 @@ from lab.simulators.ovirt.collection import merged
 from lab.simulators.ovirt.engine import Call, Engine, task
 from lab.simulators.ovirt.errors import Fault, conflict, not_found, refused
 from lab.simulators.ovirt.events import Code
-from lab.simulators.ovirt.resources import hosts
+from lab.simulators.ovirt.resources import hosts, storage
 from lab.simulators.ovirt.store import Body
 
 ADMIN = "admin@internal-authz"
@@ -33,6 +33,8 @@ def start(call: Call, raw: Body, action: Body) -> None:
     wrong = [disk["name"] for disk in attached if disk["status"] != "ok"]
     if wrong:
         raise conflict(f"Cannot run VM: The following disks are locked: {', '.join(wrong)}. Please try again in a few minutes.")
+    for disk in attached:
+        storage.active_home(call, call.need("storage_domain", disk["storage_domains"][0]["id"]), "run", "VM")
     if not attached:
         raise refused(
             "Cannot run VM without at least one bootable disk.\n"

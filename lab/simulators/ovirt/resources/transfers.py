@@ -234,6 +234,10 @@ def watched(call: Call, args: Body, ticket: Body | None) -> None:
     raw = call.need("image_transfer", args["transfer"])
     if raw["phase"] != "transferring" or raw.get("_pausing"):
         return
+    if call.need("host", raw["host"]["id"])["status"] != "up":
+        call.event(Code.TRANSFER_LOST, "Transfer was stopped by system. Reason: could not find a host to communicate with.")
+        _pause(call, raw, "paused_system")
+        return
     if ticket is None:
         call.event(Code.TRANSFER_LOST, "Transfer was stopped by system. Reason: missing transfer image ticket.")
         call.store.save("image_transfer", raw | {"phase": "paused_system", "active": False, "transfer_url": "", "proxy_url": ""})
