@@ -40,25 +40,35 @@ def ensure(engine: Engine, thing: Thing, *, known: Mapping[str, Any] | None = No
         state = State(engine)  # a new address is compared with those of all VMs
         step = one_step(state, thing)
     if step.action != "nothing" and not engine.check:
-        perform(state, thing, step)
-        check_result(state, thing)
+        perform(state, thing, step, KINDS[thing.kind].observe(state).get(thing.key))
+        check_result(engine, thing, KINDS[thing.kind].observe(state).get(thing.key))
     return step.change(facts(KINDS[thing.kind].observe(state).get(thing.key)) | dict(known or {}))
 
 
 def ensure_all(engine: Engine, things: Iterable[Thing]) -> list[Change]:
-    """A whole model becomes as wanted, after all of it was planned: what cannot work is refused before anything is written."""
+    """A whole model becomes as wanted, after all of it was planned: what cannot work is refused before anything is written.
+
+    Raises LabError also where the engine took every change and something still differs in the end.
+    """
     wanted = {thing.ref: resolved(thing) for thing in things}
     state = State(engine)
+    found = look(state, wanted.values())
     changes, touched = [], False
-    for step in plan(wanted.values(), look(state, wanted.values()), where=engine.login.url):
+    for step in plan(wanted.values(), found, where=engine.login.url):
         thing = wanted[step.ref]
+        seen = found[thing.kind].get(thing.key)
         if touched and thing.kind != "vm":
-            # The engine may have made it by itself meanwhile: a new network brings its profile.
-            step = compare(thing, KINDS[thing.kind].observe(state).get(thing.key))
+            # The engine may have made it by itself meanwhile: a new network brings its profile. It never makes a VM, and there are many.
+            seen = KINDS[thing.kind].observe(state).get(thing.key)
+            step = compare(thing, seen)
         if step.action != "nothing" and not engine.check:
-            perform(state, thing, step)
+            perform(state, thing, step, seen)
             touched = True
         changes.append(step.change())
+    if touched:
+        found = look(state, wanted.values())
+        for thing in wanted.values():
+            check_result(engine, thing, found[thing.kind].get(thing.key))
     return changes
 
 
@@ -83,10 +93,9 @@ def one_step(state: State, thing: Thing) -> Step:
     return plan([thing], found, alone=state.engine.check, where=state.engine.login.url)[0]
 
 
-def perform(state: State, thing: Thing, step: Step) -> None:
+def perform(state: State, thing: Thing, step: Step, seen: Seen | None) -> None:
     """Does one step."""
     kind = KINDS[thing.kind]
-    seen = kind.observe(state).get(thing.key)
     try:
         if seen is None:
             kind.create(state, thing)
@@ -96,13 +105,13 @@ def perform(state: State, thing: Thing, step: Step) -> None:
         state.forget(*TOUCHED[thing.kind])
 
 
-def check_result(state: State, thing: Thing) -> None:
+def check_result(engine: Engine, thing: Thing, seen: Seen | None) -> None:
     """What was done must be seen afterwards; an engine that took a request and did something else is said so at once."""
-    left = compare(thing, KINDS[thing.kind].observe(state).get(thing.key))
+    left = compare(thing, seen)
     if left.action != "nothing":
         parts = ", ".join(f"{key} is {left.before.get(key)!r} instead of {value!r}" for key, value in left.changes.items())
         raise LabError(
-            f"{state.engine.login.url}: {thing.ref}: the engine took the change, but {parts or 'it is not there'}; "
+            f"{engine.login.url}: {thing.ref}: the engine took the change, but {parts or 'it is not there'}; "
             "fix: run it again; if it stays so, the engine's version treats this differently: read its events"
         )
 

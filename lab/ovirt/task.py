@@ -12,6 +12,7 @@ from lab.ovirt import backup, placement, snapshots, steps
 from lab.ovirt.address import wait_for_address
 from lab.ovirt.engine import Engine, Login, connect
 from lab.ovirt.model import BY_KIND, parse, thing
+from lab.ovirt.model_vms import AffinityGroup
 from lab.ovirt.teardown import teardown
 
 Options = Mapping[str, Any]
@@ -44,10 +45,14 @@ def one_thing(engine: Engine, kind: str, values: dict[str, Any]) -> Change:
 
 
 def whole_model(engine: Engine, values: dict[str, Any]) -> Change:
-    """Everything of a model, planned before anything is written; or all of it away."""
+    """Everything of a model, planned before anything is written, and VMs where their groups want them; or all of it away."""
     things = parse(values["model"])
-    wanted = values.get("state", "present") == "present"
-    changes = steps.ensure_all(engine, things) if wanted else teardown(engine, things)
+    if values.get("state", "present") == "present":
+        changes = steps.ensure_all(engine, things)
+        grouped = sorted({item.cluster for item in things if isinstance(item, AffinityGroup)})
+        changes += [placement.keep(engine, cluster) for cluster in grouped]
+    else:
+        changes = teardown(engine, things)
     changed = [change for change in changes if change.changed]
     return Change(
         f"{len(things)} things",

@@ -41,13 +41,7 @@ class Vms:
         request.initialization = first_boot(thing.cloud_init) if thing.cloud_init else None
         made = state.engine.tell(said(thing, "create"), lambda: state.service("vms").add(request))
         service = state.service("vms").vm_service(made.id)
-        state.engine.wait(
-            f"{thing.ref} is made",
-            lambda: word(service.get().status),
-            lambda status: status == "down",
-            CREATE_SECONDS,
-            lambda status: status == "unknown",
-        )
+        self.made(state, thing, service)
         self.plug(
             state,
             thing,
@@ -62,6 +56,8 @@ class Vms:
     def update(self, state: State, thing: Vm, seen: Seen, step: Step) -> None:
         """What differs. Memory and vCPUs of a running VM change with its next start, which is not forced."""
         service = state.service("vms").vm_service(seen.id)
+        if seen.notes["status"] == "image_locked":  # a run that was killed left it being made
+            self.made(state, thing, service)
         if {"memory_mib", "vcpus", "description"} & set(step.changes):
             running = seen.values["state"] != "stopped"
             state.engine.tell(said(thing, "change"), lambda: service.update(self.hardware(thing), next_run=running or None))
@@ -90,6 +86,16 @@ class Vms:
             memory=size,
             memory_policy=types().MemoryPolicy(guaranteed=size, max=4 * size),
             cpu=types().Cpu(topology=types().CpuTopology(sockets=thing.vcpus, cores=1, threads=1)),
+        )
+
+    def made(self, state: State, thing: Vm, service: Any) -> None:
+        """Until its disks are there."""
+        state.engine.wait(
+            f"{thing.ref} is made",
+            lambda: word(service.get().status),
+            lambda status: status == "down",
+            CREATE_SECONDS,
+            lambda status: status == "unknown",
         )
 
     def plug(self, state: State, thing: Vm, service: Any, ids: dict[str, str], before: dict[str, Any]) -> None:
