@@ -58,7 +58,8 @@ def explain(error: Any, url: str, user: str, code: int | None, answer: Answer) -
     text = str(error)
     fault = getattr(error, "fault", None)
     said = fault_text(fault) or text
-    if (found := transport(text, url)) is not None:
+    # Only where nothing was answered: the engine tells of certificates and lost connections of its hypervisors, too.
+    if fault is None and not code and (found := transport(text, url)) is not None:
         return found
     if SSO in text:
         reason = text.split(SSO, 1)[1].strip(" :")

@@ -38,7 +38,7 @@ class State:
         if collection not in self._kept:
             query = dict(QUERIES.get(collection, {}))
             if collection == "vms" and self.only_vm:
-                query["search"] = f"name={self.only_vm}"
+                query["search"] = f'name="{self.only_vm}"'
             words = collection.replace("_", " ")
             try:
                 self._kept[collection] = list(self.engine.ask(words, lambda: self.service(collection).list(**query)))

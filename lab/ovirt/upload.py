@@ -85,7 +85,7 @@ def find_disk(state: State, sha256: str) -> Any:
     is not ours: taking one of those for it would give away, or remove, somebody's disk.
     """
     name = short(sha256)
-    disks = state.engine.ask(f"disk {name}", lambda: state.service("disks").list(search=f"name={name}"))
+    disks = state.engine.ask(f"disk {name}", lambda: state.service("disks").list(search=f'name="{name}"'))
     ours = [disk for disk in disks if sha256 in (marked(disk.description, SENDING), marked(disk.description, COMPARED))]
     if not ours:
         return None
@@ -142,7 +142,7 @@ def remove_disk(state: State, what: str, ident_: str) -> None:
 def carrier(state: State, thing: Template, image: Image, disk: str) -> str:
     """The VM without any use of its own that the engine needs to make a template from a disk."""
     name, what = short(image.sha256), f"{thing.ref}: carrier of its disk"
-    vms = state.engine.ask(what, lambda: state.service("vms").list(search=f"name={name}"))
+    vms = state.engine.ask(what, lambda: state.service("vms").list(search=f'name="{name}"'))
     if vms:
         ident_ = str(vms[0].id)
     else:
@@ -169,7 +169,7 @@ def carrier(state: State, thing: Template, image: Image, disk: str) -> str:
 
 def half_made(state: State, thing: Template, image: Image) -> str | None:
     """The id of the template that a killed run was making; one that broke is removed, to be made again."""
-    templates = state.engine.ask(f"{thing.ref}", lambda: state.service("templates").list(search=f"name={thing.name}"))
+    templates = state.engine.ask(f"{thing.ref}", lambda: state.service("templates").list(search=f'name="{thing.name}"'))
     for item in templates:
         if marked(item.description, MAKING) == image.sha256:
             if word(item.status) != "illegal":
@@ -201,7 +201,7 @@ def settle_template(state: State, thing: Template, ident_: str) -> None:
 def clean_up(state: State, sha256: str) -> None:
     """Removes the carrier with its disk: the template has a copy."""
     name = short(sha256)
-    for vm in state.engine.ask(f"vm {name}", lambda: state.service("vms").list(search=f"name={name}")):
+    for vm in state.engine.ask(f"vm {name}", lambda: state.service("vms").list(search=f'name="{name}"')):
         removed(state, f"vm {name}", state.service("vms").vm_service(vm.id))
     if disk := find_disk(state, sha256):
         removed(state, f"disk {name}", state.service("disks").disk_service(disk.id))

@@ -138,3 +138,9 @@ def test_nothing_else_means_gone(error: Any, answer: Answer) -> None:
 def test_a_token_that_expired_is_not_called_a_wrong_password(error: Any) -> None:
     message = said(error, Answer("GET", "/vms", 401), token_only=True)
     assert "the token it was given has expired; fix: log in again as admin@internal" in message
+
+
+def test_what_an_engine_says_of_its_hypervisors_is_not_taken_for_our_own_connection() -> None:
+    message = said(SdkError("", 409, "[Cannot add Host. The certificate of node1 has expired, connection timed out.]"))
+    assert "refused it as things are: Cannot add Host. The certificate of node1 has expired" in message
+    assert "signed by the CA we were given" not in message

@@ -14,6 +14,7 @@ from lab.ovirt.address import wait_for_address
 from lab.ovirt.engine import Engine
 from lab.ovirt.kinds import KINDS
 from lab.ovirt.model import parse, thing
+from lab.ovirt.sdk import types
 from lab.ovirt.state import State
 from lab.ovirt.teardown import teardown
 from lab.ovirt.thing import Thing
@@ -258,3 +259,16 @@ def test_a_snapshot_of_a_vm_that_is_not_there_is_refused(engine: Engine, checkin
     with pytest.raises(LabError, match=r"snapshot 'x' of vm ghost: the VM is not there; fix: make it first"):
         snapshots.ensure(engine, "ghost", "x")
     assert snapshots.ensure(checking, "ghost", "x").changed is True
+
+
+def test_a_template_without_its_disk_is_refused_before_a_vm_is_made(engine: Engine, site: list[Thing], admin: Admin) -> None:
+    steps.ensure_all(engine, [item for item in site if item.kind in ("mac_pool", "data_center", "cluster", "network")])
+    blank = {"data_center": "lab", "cluster": "main", "template": "Blank", "memory_mib": 1024, "vcpus": 1, "state": "stopped"}
+    steps.ensure(engine, thing("vm", blank | {"name": "nothing"}))
+    state = State(engine)
+    empty = types().Template(name="debian", vm=types().Vm(id=state.id("vms", "nothing", "test")))
+    state.service("templates").add(empty)
+    admin.forget()
+    with pytest.raises(LabError, match=r"vm web: template debian has no disk, so nothing would boot; fix: make the template again"):
+        steps.ensure(engine, thing("vm", blank | {"name": "web", "template": "debian"}))
+    assert admin.writes() == 0
