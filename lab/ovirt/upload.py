@@ -12,6 +12,7 @@ from typing import Any
 
 from lab.errors import LabError
 from lab.ovirt import transfer
+from lab.ovirt.errors import Gone
 from lab.ovirt.images import Image
 from lab.ovirt.kinds.base import removed
 from lab.ovirt.model_vms import Template
@@ -135,7 +136,13 @@ def abandon(state: State, what: str, going: transfer.Transfer, disk: str) -> Non
 
 
 def remove_disk(state: State, what: str, ident_: str) -> None:
-    """A disk whose content cannot be trusted."""
+    """A disk whose content cannot be trusted; the engine may still be ending the transfer of a run that was killed."""
+    service = state.service("disks").disk_service(ident_)
+    free = f"{what}: its unfinished disk is let go"
+    try:
+        state.engine.wait(free, lambda: word(service.get().status), lambda status: status != "locked", DISK_SECONDS)
+    except Gone:
+        return
     removed(state, f"{what}: its unfinished disk", state.service("disks").disk_service(ident_))
 
 

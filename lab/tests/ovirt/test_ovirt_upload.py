@@ -115,6 +115,24 @@ def test_an_upload_that_was_killed_goes_on_where_it_was(
     assert (len(disks(engine)), phases(engine)) == (1, ["finished_success"])
 
 
+def test_an_upload_that_was_killed_at_its_very_end_is_sent_anew_for_nobody_compared_it(
+    engine: Engine, served: Served, image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(self: transfer.Transfer) -> None:
+        self.engine.tell("finalize", self.service.finalize)
+        raise Killed
+
+    build(engine)
+    with monkeypatch.context() as patch:
+        patch.setattr(transfer.Transfer, "finish", killed)
+        patch.setattr(upload, "abandon", lambda *_: None)
+        with pytest.raises(Killed):
+            upload.uploaded(State(engine), template(image), image)
+    disk = upload.uploaded(State(engine), template(image), image)
+    assert stored(served, disk)[: image.size] == image.file.read_bytes()
+    assert len(disks(engine)) == 1
+
+
 def test_an_upload_whose_connection_breaks_goes_on(engine: Engine, served: Served, image: Image, admin: Admin) -> None:
     build(engine)
     admin.fault("broken_upload", bytes=2 * BLOCK + 1000, times=1)
