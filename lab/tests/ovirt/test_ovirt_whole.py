@@ -272,3 +272,19 @@ def test_a_template_without_its_disk_is_refused_before_a_vm_is_made(engine: Engi
     with pytest.raises(LabError, match=r"vm web: template debian has no disk, so nothing would boot; fix: make the template again"):
         steps.ensure(engine, thing("vm", blank | {"name": "web", "template": "debian"}))
     assert admin.writes() == 0
+
+
+def test_a_vm_that_does_not_start_is_explained_by_the_engines_events(
+    engine: Engine, served: Served, values: dict[str, list[dict[str, Any]]]
+) -> None:
+    steps.ensure_all(engine, parse(values | {"vm": [], "affinity_group": []}))
+    backend = served.engine.backend
+    assert isinstance(backend, BackendForTests)
+    backend.refuse("start", "the bridge storage is not there")
+    with pytest.raises(LabError) as refused:
+        steps.ensure(engine, thing("vm", vm("web", 50)))
+    said = str(refused.value)
+    assert f"vm web runs at {engine.login.url}: " in said
+    assert "the engine's events meanwhile: " in said and "the bridge storage is not there" in said
+    backend.refuse("start", "")
+    assert steps.ensure(engine, thing("vm", vm("web", 50))).before["state"] == "stopped"
