@@ -124,18 +124,16 @@ def fault_text(fault: Any) -> str:
     """The engine's own words, without the brackets it puts around details."""
     if fault is None:
         return ""
-    detail = (fault.detail or "").strip().strip("[]")
+    detail = " ".join((fault.detail or "").split()).strip("[]")
     return detail or str(fault.reason or "")
 
 
 # The engine's wording -> what to do about it; what is not here is shown as it is.
 FIXES = (
     (r"already in use|already exist|is already used", "give it another name, or remove the one that has it"),
-    (r"locked", "another operation holds it: wait until that has ended (Tasks in the engine's web page)"),
-    (
-        r"no.*(host|hypervisor).*(up|active|available|satisf)|no available host|filtered out",
-        "bring a hypervisor of the cluster up, or loosen affinity and memory",
-    ),
+    (r"\blocked\b", "another operation holds it: wait until that has ended (Tasks in the engine's web page)"),
+    (r"host .*is not up|no active host", "bring that hypervisor up, or name one that is up"),
+    (r"no (available )?host|filtered out", "bring a hypervisor of the cluster up, or loosen affinity and memory"),
     (
         r"permission settings|not accessible|problem while trying to mount|storage connection",
         "the export must belong to 36:36 with mode 0755, and be exported to every hypervisor",

@@ -128,7 +128,7 @@ def immovable(thing: Thing, step: Step) -> list[str]:
         return []
     return [
         f"{thing.ref}: {key} is {step.before[key]!r} on the engine and {step.changes[key]!r} is wanted, which cannot be changed on "
-        f"what exists; fix: remove the {thing.kind.replace('_', ' ')} first, or name the new one differently"
+        f"what exists; fix: remove {thing.ref} first, or give the new one another name"
         for key in FIXED.get(thing.kind, ())
         if key in step.changes and step.before[key] is not None
     ]

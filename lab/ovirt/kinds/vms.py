@@ -18,7 +18,7 @@ CREATE_SECONDS = 1800  # disks are copied where the template's are not shared
 START_SECONDS = 600
 STOP_SECONDS = 180  # a guest gets this long to shut down by itself
 NOT_STARTING = {
-    "down": "it went down again: its disk holds nothing that boots, or the hypervisor refused it",
+    "down": "the events above say why; without one, its disk holds nothing that boots",
     "not_responding": "its hypervisor lost it: look at the hypervisor",
     "unknown": "its hypervisor is non-responsive: mend that first",
     "paused": "it is paused, most often because its storage is full or away",
