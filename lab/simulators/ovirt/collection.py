@@ -32,6 +32,8 @@ HOMES = {
     "VnicProfile": "vnicprofiles",
 }
 DEFAULT_PAGE = 100
+# Elements of an action that change nothing of what is done.
+HARMLESS = frozenset({"async", "correlation_id", "filter", "grace_period", "id", "reason", "status", "timeout"})
 
 # What a search compares with: one value of an object, or several.
 Key = Callable[[Call, Body], Any]
@@ -60,6 +62,7 @@ class Collection:
     # Shown as the engine shows them, and refused as not simulated when used.
     more_links: ClassVar[tuple[str, ...]] = ()
     more_actions: ClassVar[tuple[str, ...]] = ()
+    heeded: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # action -> elements it takes
     methods: ClassVar[frozenset[str]] = frozenset({"list", "get", "add", "update", "remove"})
     unique_name: ClassVar[str] = ""  # what the engine says when a name is taken; empty where names may repeat
 
@@ -163,7 +166,13 @@ class Collection:
         call.store.delete_children(raw["id"])
 
     def act(self, call: Call, raw: Body, name: str, action: Body) -> Body:
-        """Does what `POST .../{id}/{name}` asks for; returns what more its answer holds."""
+        """Does what `POST .../{id}/{name}` asks for; returns what more its answer holds.
+
+        An element that would change what is done, and that the simulator does not heed, is refused.
+        """
+        for element, value in action.items():
+            if value and element not in HARMLESS and element not in self.heeded.get(name, ()):
+                raise not_simulated(f"element {element!r} of action {name!r}")
         method = getattr(self, f"act_{name}")
         answer: Body = method(call, raw, action) or {}
         return answer

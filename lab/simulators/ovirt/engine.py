@@ -174,6 +174,8 @@ class Call:
     def need(self, kind: str, id: str, parent: str | None = "") -> Body:
         """An object that has to be there, for it is referred to."""
         found = self.store.get(kind, id, parent)
+        if found is None and self.method == "GET":  # nobody named it but our own state: a client must not take that for absence
+            raise RuntimeError(f"{kind} {id} is referred to, and is not there")
         if found is None:
             raise Fault(404)
         return found

@@ -18,6 +18,7 @@ def set_status(call: Call, name: str, status: str) -> dict[str, str]:
         raise InputError(f"a host cannot be made {status!r}; {suggest(status, STATUSES)}")
     host = hosts[name]
     host["status"] = status
+    host["_broken"] = "" if status == "up" else status  # activating it does not mend it
     call.store.save("host", host)
     if status == "non_responsive":
         call.event(Code.HOST_NON_RESPONSIVE, f"Host {name} is non responsive.", host=host["id"])

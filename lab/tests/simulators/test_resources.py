@@ -10,7 +10,7 @@ import pytest
 from lab.simulators.ovirt import Served, serve
 from lab.simulators.ovirt.backend import BackendForTests
 from lab.tests.simulators.conftest import NO_DELAYS
-from lab.tests.simulators.world import add_domain, add_host, add_template, add_vm, basic, request, start, types, until, until_status
+from lab.tests.simulators.world import add_domain, add_host, add_template, add_vm, admin, basic, request, start, types, until, until_status
 
 
 def refused(code: int, said: str, call: Any, *words: Any, **more: Any) -> None:
@@ -271,3 +271,26 @@ def test_the_making_of_an_object_can_be_asked_after(simulator: Served, system: A
     link = next(part.split('"')[0] for part in document.decode().split('href="') if "/creation_status/" in part.split('"')[0])
     until("made", lambda: request(simulator, "GET", link, headers=headers)[2], lambda seen: b"<status>complete</status>" in seen)
     assert request(simulator, "GET", link[:-1] + "x", headers=headers)[0] == 404
+
+
+def test_a_network_loses_its_tag_by_an_empty_element_and_its_places_with_its_data_center(system: Any) -> None:
+    t = types()
+    center = system.data_centers_service().add(t.DataCenter(name="lab"))
+    cluster = system.clusters_service().add(t.Cluster(name="lab", data_center=t.DataCenter(name="lab")))
+    host = add_host(system, "hv1", "lab")
+    network = system.networks_service().add(t.Network(name="storage", data_center=t.DataCenter(name="lab"), vlan=t.Vlan(id=30)))
+    system.clusters_service().cluster_service(cluster.id).networks_service().add(t.Network(id=network.id))
+    card = t.NetworkAttachment(network=t.Network(name="storage"), host_nic=t.HostNic(name="eth1"))
+    system.hosts_service().host_service(host.id).setup_networks(modified_network_attachments=[card])
+    assert system.networks_service().network_service(network.id).update(t.Network(vlan=t.Vlan())).vlan is None
+    system.data_centers_service().data_center_service(center.id).remove()
+    assert system.hosts_service().list(follow="nics,network_attachments")[0].network_attachments == []
+
+
+def test_a_host_that_is_down_does_not_come_up_by_being_activated(simulator: Served, system: Any) -> None:
+    service = system.hosts_service().host_service(add_host(system).id)
+    admin(simulator, "POST", "/hosts/hv1", {"status": "non_responsive"})
+    service.activate()
+    until_status(service, "non_responsive")
+    admin(simulator, "POST", "/hosts/hv1", {"status": "up"})
+    assert str(service.get().status) == "up"

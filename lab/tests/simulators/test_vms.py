@@ -375,3 +375,50 @@ def test_an_exported_machine_is_on_the_export_domain(system: Any) -> None:
     exported = system.storage_domains_service().storage_domain_service(domain.id).vms_service()
     until("exported", exported.list, lambda seen: [each.name for each in seen] == ["one"])
     refused(400, "is not an export domain", service.export, storage_domain=t.StorageDomain(name="data"))
+
+
+def test_an_action_with_what_the_simulator_does_not_heed_is_refused_and_not_done(system: Any) -> None:
+    lab_with_template(system)
+    service = system.vms_service().vm_service(add_vm(system, "one", "debian").id)
+    refused(501, "The engine knows element 'pause' of action 'start'", service.start, pause=True)
+    refused(501, "element 'directory' of action 'export'", service.export_to_path_on_host, directory="/tmp", filename="one.ova")
+    assert str(service.get().status) == "down"
+    service.start(pause=False)
+    until_status(service, "up")
+
+
+def test_a_disk_grows_also_through_its_machine(simulator: Served, system: Any) -> None:
+    t = types()
+    lab_with_template(system)
+    attachments = system.vms_service().vm_service(add_vm(system, "one", "debian").id).disk_attachments_service()
+    disk = attachments.list()[0].disk
+    attachments.attachment_service(disk.id).update(t.DiskAttachment(disk=t.Disk(provisioned_size=96 * MIB)))
+    grown = until_status(system.disks_service().disk_service(disk.id), "ok")
+    assert grown.provisioned_size == 96 * MIB
+    assert len(content(stored(simulator, disk))) == 64
+
+
+def test_a_backup_is_what_the_disk_was_when_it_began(simulator: Served, system: Any, tmp_path: Path) -> None:
+    from ovirt_imageio import client  # type: ignore[import-untyped]
+
+    t = types()
+    lab_with_template(system)
+    service = system.vms_service().vm_service(add_vm(system, "one", "debian").id)
+    disk = service.disk_attachments_service().list()[0].disk
+    before = content(stored(simulator, disk))
+    backup = service.backups_service().add(t.Backup(disks=[t.Disk(id=disk.id)]))
+    backup_service = service.backups_service().backup_service(backup.id)
+    until("ready", backup_service.get, lambda seen: str(seen.phase) == "ready")
+    transfer, upload_service = open_transfer(system, disk)
+    upload(image(tmp_path), transfer, simulator)
+    upload_service.finalize()
+    until_ended(upload_service)
+    transfer, download = open_transfer(system, disk, "download", backup=t.Backup(id=backup.id))
+    refused(409, "There are disks of it that are being transferred", backup_service.finalize)
+    client.download(transfer.transfer_url, str(tmp_path / "back.raw"), str(simulator.ca_file), fmt="raw")
+    download.finalize()
+    assert until_ended(download) == "finished_success"
+    assert content(tmp_path / "back.raw") == before != content(stored(simulator, disk))
+    backup_service.finalize()
+    until("over", backup_service.get, lambda seen: str(seen.phase) == "succeeded")
+    assert len(list(simulator.engine.images.glob("*"))) == 3

@@ -31,6 +31,7 @@ class Disks(Collection):
     ignored = frozenset({"initial_size", "bootable", "interface", "active", "storage_domain", "quota", "qcow_version"})
     required = ("provisioned_size", "format")
     actions = ("copy", "move")
+    heeded: ClassVar = {"copy": ("disk", "name", "storage_domain"), "move": ("storage_domain",)}
     more_actions = ("convert", "export", "reduce", "refreshlun", "sparsify")
     more_links = ("disksnapshots", "permissions", "statistics")
 
@@ -67,6 +68,10 @@ class Disks(Collection):
         call.event(Code.DISK_STARTED, f"Add-Disk operation of '{raw['name']}' was initiated by {ADMIN}.", storage_domain=domain["id"])
         call.later("disk.create", "disk", f"Creating Disk {raw['name']} on Storage Domain {domain['name']}", disk=raw["id"])
         return raw
+
+    def parent_id(self, call: Call) -> str:
+        """At the root, also where a disk is changed through a machine."""
+        return ""
 
     def accept(self, call: Call, body: Body, raw: Body | None) -> Body:
         """A new size, name or description; the rest of a disk is what it was made as."""

@@ -12,6 +12,8 @@ from lab.simulators.ovirt.events import Code
 from lab.simulators.ovirt.resources.networks import MANAGEMENT
 from lab.simulators.ovirt.store import Body
 
+HEEDED: tuple[str, ...] = ("modified_bonds", "modified_labels", "modified_network_attachments", "removed_bonds", "removed_labels")
+HEEDED += ("removed_network_attachments", "synchronized_network_attachments")
 READ_ONLY = frozenset({"list", "get"})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, ClassVar
 
+from lab.simulators.ovirt import hosts_down
 from lab.simulators.ovirt.backend import Hypervisor, HypervisorFacts
 from lab.simulators.ovirt.collection import Collection, name_of, own
 from lab.simulators.ovirt.engine import Call, Engine, task
@@ -46,6 +47,11 @@ class Hosts(Collection):
     )
     actions += ("upgrade", "upgradecheck")
     more_actions = ("approve", "fence", "forceselectspm", "iscsidiscover", "iscsilogin", "unregisteredstoragedomainsdiscover")
+    heeded: ClassVar = {
+        "install": ("activate", "host", "root_password", "ssh"),
+        "setupnetworks": (*host_networks.HEEDED, "check_connectivity", "commit_on_success", "connectivity_timeout"),
+        "upgrade": ("reboot",),
+    }
     children: ClassVar = {"nics": host_networks.HostNics(), "networkattachments": host_networks.NetworkAttachments()}
     empty: ClassVar[tuple[str, ...]] = (
         "affinitylabels",
@@ -271,7 +277,10 @@ def up(call: Call, args: Body, facts: HypervisorFacts) -> None:
     raw = call.need("host", args["host"])
     if raw["status"] in ("initializing", "unassigned"):
         raw["_facts"] = asdict(facts)
-        set_status(call, raw, "up")
+        if raw.get("_broken"):
+            hosts_down.set_status(call, raw["name"], raw["_broken"])
+        else:
+            set_status(call, raw, "up")
 
 
 @task("host.refresh", work=_prepare)

@@ -125,6 +125,9 @@ class Networks(Collection):
         data_center = call.need("data_center", raw["data_center"]["id"])
         said = f"Finished Network {raw['name']} update on Data Center: {data_center['name']}"
         call.event(Code.NETWORK_UPDATED, said, data_center=data_center["id"])
+        if body.get("vlan") == {}:  # a VLAN without a number takes the tag away
+            body = {name: value for name, value in body.items() if name != "vlan"}
+            raw = {name: value for name, value in raw.items() if name != "vlan"}
         return super().change(call, raw, body)
 
     def remove(self, call: Call, raw: Body, body: Body) -> None:
@@ -262,6 +265,9 @@ def remove_all(call: Call, data_center: Body) -> None:
                     call.store.delete("vnic_profile", profile["id"])
             for cluster in call.store.parents("cluster_network", network["id"]):
                 call.store.delete("cluster_network", network["id"], cluster)
+            for attachment in call.store.all("network_attachment", None):
+                if attachment["network"]["id"] == network["id"]:
+                    call.store.delete("network_attachment", attachment["id"], attachment["host"]["id"])
             call.store.delete("network", network["id"])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from lab.simulators.ovirt.backend import BackendError, Room
 from lab.simulators.ovirt.collection import Collection, own
@@ -151,6 +151,7 @@ class AttachedDomains(Collection):
     ignored = StorageDomains.stored | {"storage", "host", "data_center"}
     methods = frozenset({"list", "get", "add", "remove"})
     actions = ("activate", "deactivate")
+    heeded: ClassVar = {"deactivate": ("force",)}
     more_links = ("disks", "permissions")
 
     def view(self, call: Call, raw: Body) -> Body:

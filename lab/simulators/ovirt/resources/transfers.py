@@ -14,7 +14,7 @@ from lab.simulators.ovirt.engine import Call, Engine, task
 from lab.simulators.ovirt.errors import conflict, entity_not_found, incomplete, not_found, refused
 from lab.simulators.ovirt.events import Code
 from lab.simulators.ovirt.forwarder import Forwarder
-from lab.simulators.ovirt.resources import disks, storage
+from lab.simulators.ovirt.resources import backups, disks, storage
 from lab.simulators.ovirt.store import Body
 
 ADMIN = "admin@internal-authz"
@@ -34,7 +34,7 @@ class ImageTransfers(Collection):
     rel = "imagetransfers"
     title = "ImageTransfer"
     stored = frozenset({"direction", "format", "inactivity_timeout", "shallow", "timeout_policy"})
-    ignored = frozenset({"disk", "image", "snapshot", "host"})
+    ignored = frozenset({"backup", "disk", "image", "snapshot", "host"})
     methods = frozenset({"list", "get", "add"})
     actions = ("cancel", "extend", "finalize", "pause", "resume")
 
@@ -43,12 +43,15 @@ class ImageTransfers(Collection):
         return {name: value for name, value in raw.items() if not name.startswith("_") and value != ""}
 
     def add(self, call: Call, body: Body) -> Body:
-        """For a disk, or a disk in a snapshot."""
+        """For a disk, a disk in a snapshot, or a disk in a backup."""
         named = next((body[element] for element in ("disk", "image", "snapshot") if body.get(element)), None)
         if named is None or not named.get("id"):
             raise incomplete("ImageTransfer", "disk|image|snapshot", "add")
         is_download = body.get("direction", "upload") == "download"
-        disk, file, format = self._source(call, named["id"], is_download=is_download, is_snapshot=bool(body.get("snapshot")))
+        is_copy = bool(body.get("snapshot") or body.get("backup"))
+        if backup := body.get("backup"):
+            named = {"id": backups.layer_of(call, backup.get("id", ""), named["id"])["image_id"]}
+        disk, file, format = self._source(call, named["id"], is_download=is_download, is_snapshot=is_copy)
         home = storage.active_home(call, call.need("storage_domain", disk["storage_domains"][0]["id"]), "transfer", "image")
         host = _host(call, body.get("host", {}), home)
         kept = self.accept(call, body, None)
@@ -63,8 +66,10 @@ class ImageTransfers(Collection):
         raw |= kept | {"phase": "initializing", "transferred": 0, "host": {"id": host["id"]}, "image": {"id": disk["id"]}}
         raw |= {"_disk": disk["id"], "_file": file.name, "_format": format, "_ticket": str(uuid.uuid4()), "_name": disk["name"]}
         raw["_size"] = _size(disk, raw, file)
+        raw["_locks"] = not is_copy
+        raw["_backup"] = body.get("backup", {}).get("id", "")
         raw = call.store.insert(self.kind, raw)
-        if not body.get("snapshot"):
+        if not is_copy:
             call.store.save("disk", disk | {"status": "locked"})
         said = f"Image {_kind(raw).title()} with disk {disk['name']} was initiated by {ADMIN}."
         call.event(Code.TRANSFER_STARTED, said, host=host["id"])
@@ -295,7 +300,7 @@ def finished(call: Call, args: Body, wrong: str) -> None:
     raw = call.need("image_transfer", args["transfer"])
     raw |= {"phase": "finished_failure" if wrong else "finished_success", "active": False, "transfer_url": "", "proxy_url": ""}
     call.store.save("image_transfer", raw)
-    if call.store.get("disk", raw["_disk"]):
+    if raw["_locks"] and call.store.get("disk", raw["_disk"]):
         disks.settle(call, raw["_disk"], "illegal" if wrong else "ok")
     if wrong:
         call.event(Code.TRANSFER_FAILED, f"Image {_kind(raw).title()} with disk {raw['_name']} failed: {wrong}.")
@@ -308,7 +313,7 @@ def cancelled(call: Call, args: Body, result: Body) -> None:
     """What was uploaded so far is not a disk to use; what was to be downloaded still is."""
     raw = call.need("image_transfer", args["transfer"])
     call.store.save("image_transfer", raw | {"phase": "finished_cleanup", "active": False, "transfer_url": "", "proxy_url": ""})
-    if call.store.get("disk", raw["_disk"]):
+    if raw["_locks"] and call.store.get("disk", raw["_disk"]):
         disks.settle(call, raw["_disk"], "illegal" if raw["direction"] == "upload" else "ok")
     call.event(Code.TRANSFER_CANCELLED, f"Image {_kind(raw).title()} with disk {raw['_name']} was cancelled.")
 

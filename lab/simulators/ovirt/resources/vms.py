@@ -10,7 +10,7 @@ from lab.simulators.ovirt.collection import Collection, merged, name_of, own
 from lab.simulators.ovirt.engine import Call, Engine, task
 from lab.simulators.ovirt.errors import conflict, incomplete, refused
 from lab.simulators.ovirt.events import Code
-from lab.simulators.ovirt.resources import devices, disks, machines, power, snapshots
+from lab.simulators.ovirt.resources import backups, devices, disks, machines, power, snapshots
 from lab.simulators.ovirt.store import Body
 
 ADMIN = "admin@internal-authz"
@@ -33,6 +33,14 @@ class Vms(Collection):
     required = ("name", "cluster", "template")
     unique_name = TAKEN
     actions = ("export", "migrate", "reboot", "shutdown", "start", "stop")
+    heeded: ClassVar = {
+        "export": ("discard_snapshots", "exclusive", "storage_domain"),
+        "migrate": ("cluster", "force", "host"),
+        "reboot": ("force",),
+        "shutdown": ("force",),
+        "start": ("use_cloud_init", "use_initialization", "vm"),
+        "stop": ("force",),
+    }
     more_actions: ClassVar[tuple[str, ...]] = (
         "cancelmigration",
         "clone",
@@ -44,9 +52,10 @@ class Vms(Collection):
         "previewsnapshot",
     )
     more_actions += ("reordermacaddresses", "suspend", "thawfilesystems", "ticket", "undosnapshot")
-    empty = ("affinitylabels", "applications", "backups", "hostdevices", "katelloerrata", "numanodes", "sessions", "tags", "watchdogs")
+    empty = ("affinitylabels", "applications", "hostdevices", "katelloerrata", "numanodes", "sessions", "tags", "watchdogs")
     more_links = ("permissions", "statistics")
     children: ClassVar = {
+        "backups": backups.Backups(),
         "cdroms": devices.Cdroms(),
         "diskattachments": devices.DiskAttachments(),
         "graphicsconsoles": devices.GraphicsConsoles(),
