@@ -55,7 +55,9 @@ def take(engine: Engine, vm: str, folder: Path, now: datetime | None = None) -> 
     partial = target.parent / f".{target.name}.partial"
     partial.mkdir(parents=True)
     try:
-        saved = [save(engine, what, found[0], backup, disk, partial) for backup, disk in disks_in_backup(state, what, found[0])]
+        attachments = list(found[0].disk_attachments or ())
+        with running(state, what, found[0], [ident(one.disk) or one.id for one in attachments]) as backup:
+            saved = [save(engine, what, backup, one, partial) for one in attachments]
         manifest = {"vm": vm, "id": found[0].id, "taken": target.name, "disks": [asdict(disk) for disk in saved]}
         (partial / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
         partial.rename(target)
@@ -63,14 +65,6 @@ def take(engine: Engine, vm: str, folder: Path, now: datetime | None = None) -> 
         shutil.rmtree(partial, ignore_errors=True)
         raise
     return Change(what, True, {}, {"folder": str(target), "disks": [disk.disk for disk in saved]}, {"folder": str(target)})
-
-
-def disks_in_backup(state: State, what: str, vm: Any) -> Iterator[tuple[str, Any]]:
-    """Every disk with the backup it is frozen in; the backup ends when the last one was taken, or something failed."""
-    attachments = list(vm.disk_attachments or ())
-    with running(state, what, vm, [ident(one.disk) or one.id for one in attachments]) as backup:
-        for one in attachments:
-            yield backup, one
 
 
 @contextlib.contextmanager
@@ -97,7 +91,7 @@ def running(state: State, what: str, vm: Any, disks: list[str]) -> Iterator[str]
         state.engine.wait(f"{what} has ended", phase, lambda seen: seen in ended, BACKUP_SECONDS)
 
 
-def save(engine: Engine, what: str, vm: Any, backup: str, attachment: Any, folder: Path) -> SavedDisk:
+def save(engine: Engine, what: str, backup: str, attachment: Any, folder: Path) -> SavedDisk:
     """Downloads one disk as a raw image, whatever it is stored as."""
     disk = ident(attachment.disk) or attachment.id
     name = (attachment.disk.name or attachment.disk.alias) if attachment.disk else None
