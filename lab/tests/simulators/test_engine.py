@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lab.errors import InputError, LabError
-from lab.simulators.ovirt import Served, serve, service
+from lab.simulators.ovirt import Served, injection, serve, service
 from lab.tests.simulators.world import add_host, admin, basic, request, types
 
 API = "/ovirt-engine/api"
@@ -280,3 +280,9 @@ def test_a_host_goes_down_and_comes_back(simulator: Served, system: Any) -> None
     assert system.events_service().list(search="type=12")[0].description == "Host hv1 is non responsive."
     admin(simulator, "POST", "/hosts/hv1", {"status": "up"})
     assert str(service.get().status) == "up"
+
+
+def test_the_manual_names_every_kind_of_trouble_and_every_request_for_it() -> None:
+    manual = (Path(service.__file__).parent / "README.md").read_text()
+    assert [kind for kind in injection.KINDS if f"`{kind}`" not in manual] == []
+    assert [name for name in ("requests", "faults", "tokens", "delays", "hosts") if f" /simulator/{name}" not in manual] == []
