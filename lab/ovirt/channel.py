@@ -45,10 +45,9 @@ class Channel:
         """Reads bytes at an offset."""
         return self._ask("GET", "", None, {"Range": f"bytes={start}-{start + length - 1}"})
 
-    def size(self) -> int:
-        """Where the image ends there."""
-        extents = json.loads(self._ask("GET", "/extents"))
-        return int(extents[-1]["start"]) + int(extents[-1]["length"]) if extents else 0
+    def extents(self) -> list[tuple[int, int, bool]]:
+        """Start, length, and whether it is nothing, of every part of the image."""
+        return [(int(part["start"]), int(part["length"]), bool(part["zero"])) for part in json.loads(self._ask("GET", "/extents"))]
 
     def checksum(self, algorithm: str, block_size: int) -> str:
         """Of the whole image as it is on the storage, computed there."""

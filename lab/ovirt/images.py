@@ -13,6 +13,7 @@ from lab.errors import InputError
 
 QCOW2 = b"QFI\xfb"
 BLOCK = 4 * 1024**2
+NOTHING = bytes(BLOCK)
 ALIGNMENT = 4096  # hypervisors write their storage in such blocks, so what is sent is padded to them
 # What people give by mistake, by its first bytes.
 MISTAKES = {
@@ -107,6 +108,9 @@ def sha256(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
+EMPTY_BLOCK = hashlib.blake2b(NOTHING, digest_size=32).digest()  # most blocks of most disks
+
+
 class BlockHash:
     """The checksum that imageio computes of an image: a hash of the hashes of its blocks, so that holes cost nothing there."""
 
@@ -131,7 +135,7 @@ class BlockHash:
         return self._whole.hexdigest()
 
     def _add(self, block: bytes) -> None:
-        self._whole.update(hashlib.blake2b(block, digest_size=32).digest())
+        self._whole.update(EMPTY_BLOCK if block == NOTHING else hashlib.blake2b(block, digest_size=32).digest())
 
 
 def block_hash(blocks: Iterator[bytes]) -> str:

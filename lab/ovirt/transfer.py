@@ -160,19 +160,21 @@ def download(transfer: Transfer, file: Path) -> str:
     Returns that checksum. Raises LabError where the two differ, leaving the file for a look.
     """
     channel = transfer.open()
-    size = channel.size()
+    parts = channel.extents()
+    size = sum(length for _, length, _ in parts)
     at = 0
 
     def receive(channel: Channel) -> None:
         nonlocal at
         with file.open("r+b") as opened:
-            opened.seek(at)
-            while at < size:
-                data = channel.get(at, min(BLOCK, size - at))
-                # Holes stay holes: a disk of 20 GiB is mostly nothing.
-                opened.seek(len(data), 1) if not any(data) else opened.write(data)
-                at += len(data)
-            opened.truncate(size)
+            opened.truncate(size)  # what is nothing there is not sent, and takes no room here
+            for start, length, is_nothing in parts:
+                while not is_nothing and max(at, start) < start + length:
+                    at = max(at, start)
+                    data = channel.get(at, min(BLOCK, start + length - at))
+                    opened.seek(at)
+                    opened.write(data)
+                    at += len(data)
 
     file.touch()
     try:
