@@ -10,15 +10,19 @@ import pytest
 
 from lab.simulators.ovirt import Served, serve
 from lab.simulators.ovirt.engine import DELAYS
+from lab.tests.simulators.shapes import Compared
 
 NO_DELAYS = dict.fromkeys(DELAYS, 0.0)
 
 
 @pytest.fixture
 def simulator(tmp_path: Path) -> Iterator[Served]:
-    """Served over HTTPS on a free port."""
+    """Served over HTTPS on a free port; every answer of every test is compared with what was recorded of engines."""
     with serve(tmp_path / "simulator", delays=NO_DELAYS) as served:
+        compared = Compared(served.server.router)
+        served.server.router = compared  # type: ignore[assignment]
         yield served
+        assert not compared.problems, "\n".join(sorted(compared.problems))
 
 
 @pytest.fixture

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 from lab.simulators.ovirt import Served
+from lab.tests.simulators.shapes import SHAPES, compare
 from lab.tests.simulators.world import add_domain, add_host, add_template, add_vm, basic, request, start, types
-
-SHAPES: dict[str, Any] = json.loads((Path(__file__).parent / "shapes.json").read_text())
-# Elements of the API's model that no recorded object happened to have.
-BEYOND = {"network": {"vlan"}}
 
 
 @pytest.fixture
@@ -60,30 +55,21 @@ def test_every_kind_of_answer_is_as_it_was_recorded(simulator: Served, lab: Any)
             for element in found:
                 problems += list(compare(kind, element))
     assert not problems, "\n".join(problems)
-
-
-def compare(kind: str, element: ElementTree.Element) -> Any:
-    """What differs, as text."""
-    shape = SHAPES[kind]
-    where = f"{kind} {element.findtext('name') or element.get('id')}"
-    have = {child.tag for child in element} - {"link", "actions"} | {f"@{name}" for name in element.attrib}
-    yield from (f"{where}: {name} is missing" for name in sorted(set(shape["always"]) - have))
-    known = set(shape["always"]) | set(shape["sometimes"]) | BEYOND.get(kind, set())
-    yield from (f"{where}: {name} was never recorded" for name in sorted(have - known))
-    links = [child.get("rel") for child in element if child.tag == "link"]
-    if sorted(map(str, links)) != sorted(shape["links"]):
-        yield f"{where}: links {sorted(set(map(str, links)) ^ set(shape['links']))} differ"
-    actions = [child.get("rel") for child in element.findall("actions/link")]
-    if sorted(map(str, actions)) != sorted(shape["actions"]):
-        yield f"{where}: actions {sorted(set(map(str, actions)) ^ set(shape['actions']))} differ"
-    for child in element:
-        inner = {each.tag for each in child} | {f"@{name}" for name in child.attrib}
-        recorded = set(shape["children"].get(child.tag, []))
-        if recorded and (extra := inner - recorded):
-            yield f"{where}: {child.tag} has {sorted(extra)}, which was never recorded"
+    assert set(ADDRESSES) == set(SHAPES)
 
 
 @pytest.mark.parametrize("path", ["clusters", "datacenters", "hosts", "networks", "storagedomains", "templates", "vms"])
 def test_what_is_sent_begins_as_the_engines_documents_do(simulator: Served, path: str) -> None:
     body = request(simulator, "GET", f"/ovirt-engine/api/{path}", headers=basic(simulator))[2].decode()
     assert body.startswith('<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<')
+
+
+def test_a_difference_is_told() -> None:
+    other = ElementTree.fromstring("<vnic_profile href='x' id='1'><name>a</name><colour/><network id='2' name='b'/></vnic_profile>")
+    assert list(compare("vnic_profile", other)) == [
+        "vnic_profile a: pass_through is missing",
+        "vnic_profile a: port_mirroring is missing",
+        "vnic_profile a: colour was never recorded",
+        "vnic_profile a: links ['permissions'] differ",
+        "vnic_profile a: network has ['@name'], which was never recorded",
+    ]

@@ -114,9 +114,15 @@ class Hosts(Collection):
         ssh = body.get("ssh", {})
         if not body.get("root_password") and ssh.get("authentication_method") != "publickey":
             raise refused("Cannot install Host with empty password.")
-        body["ssh"] = {name: value for name, value in ssh.items() if name != "user"}
         body.setdefault("cluster", {"name": "Default"})
         return super().add(call, body)
+
+    def accept(self, call: Call, body: Body, raw: Body | None) -> Body:
+        """How the engine logged in is not kept."""
+        kept = super().accept(call, body, raw)
+        if "ssh" in kept:
+            kept["ssh"] = {name: value for name, value in kept["ssh"].items() if name in ("fingerprint", "port")}
+        return kept
 
     def create(self, call: Call, body: Body) -> Body:
         """Installed in the background."""
