@@ -134,7 +134,7 @@ def headers(libxml2: Path, python_h: Path) -> Finding:
     """What the oVirt SDK is built with, for it comes as source only. Its compiler is among the programs."""
     absent = [package for file, package in ((libxml2, "libxml2-dev"), (python_h, "python3-dev")) if not file.is_file()]
     if absent:
-        detail = f"of {' and '.join(absent)} are not on this computer, and the oVirt SDK is built from source"
+        detail = f"those of {' and '.join(absent)} are not on this computer, and the oVirt SDK is built from source"
         return Finding("headers", "missing", detail, f"apt-get install {' '.join(['gcc', *absent])}")
     return Finding("headers", "ok", "libxml2 and Python, for the build of the oVirt SDK")
 
