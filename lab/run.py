@@ -134,15 +134,15 @@ def up(
 ) -> int:
     """Builds a site, or the chosen stages of it; returns the exit code. Whatever happens, the same command continues."""
     options = Options(site_path, to, only, from_, force, fail_fast)
-    chosen = stages.select(to, only, from_)
     site = sites.load(site_path)
+    chosen = stages.select(to, only, from_, stages.of(site))
     with _signals(), lock.held(site.artifacts, print):
         if site.secrets == "generated":
             secrets.generate_missing(site)
         ensure_key(site)
         known = secrets.read(site.directory)
         book = ledger.Ledger(site.artifacts / "ledger.json", print)
-        _refuse_missing_needs(chosen, book)
+        _refuse_missing_needs(chosen, set(stages.STAGES) - set(stages.of(site)), book)
         return _go(site, chosen, options, book, inventories.build(site, known), tuple(known.values()))
 
 
@@ -153,8 +153,8 @@ def verify(
 
     With `disruptive` also those that disturb a site (a router reboots); where that means real hardware, it asks first unless `yes`.
     """
-    chosen = stages.select(only=stage)
     site = sites.load(site_path)
+    chosen = stages.select(only=stage, stages=stages.of(site))
     if disruptive and not yes and not _may_disturb(site, name_of(site_path), ask):
         print("nothing was checked")
         return 1
@@ -276,10 +276,10 @@ def ensure_key(site: sites.Site) -> None:
         raise LabError(f"{key}: cannot be made: {error.stderr.strip()}") from error
 
 
-def _refuse_missing_needs(chosen: tuple[Stage, ...], book: ledger.Ledger) -> None:
+def _refuse_missing_needs(chosen: tuple[Stage, ...], absent: set[Stage], book: ledger.Ledger) -> None:
     names = {stage.name for stage in chosen}
     for stage in chosen:
-        for need in stage.needs:
+        for need in set(stage.needs) - {other.name for other in absent}:
             entry = book.get(need)
             if need not in names and not (entry and entry.is_finished):
                 raise LabError(f"stage {stage.name}: needs {need}, which is not up; fix: ./inv up --to {stage.name} builds both")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lab import site_yaml
 from lab.errors import InputError, SiteError
 from lab.site_checks import Finding
+from lab.site_model import Model, SecretReference
 from lab.site_yaml import Location
 
 if TYPE_CHECKING:
@@ -58,10 +59,23 @@ def known_or_named(site: Site) -> dict[str, str]:
 def references(site: Site) -> dict[str, Location]:
     """The names of the secrets a site uses, each with the first place that does."""
     found: dict[str, Location] = {}
-    for index, user in enumerate(site.users):
-        if user.password is not None:
-            found.setdefault(user.password.secret, ("users", index, "password", "secret"))
+    for location, reference in _references(site, ()):
+        found.setdefault(reference.secret, (*location, "secret"))
     return found
+
+
+def _references(node: Any, location: Location) -> Iterator[tuple[Location, SecretReference]]:
+    if isinstance(node, SecretReference):
+        yield location, node
+    elif isinstance(node, Model):
+        for name, field in type(node).model_fields.items():
+            yield from _references(getattr(node, name), (*location, field.alias or name))
+    elif isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _references(value, (*location, key))
+    elif isinstance(node, tuple):
+        for index, value in enumerate(node):
+            yield from _references(value, (*location, index))
 
 
 def generate_missing(site: Site) -> tuple[str, ...]:

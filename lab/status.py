@@ -15,7 +15,7 @@ def status(site_path: Path, say: Callable[[str], None] = print) -> int:
     inventory = find.inventory(site)
     book = ledger.Ledger(site.artifacts / "ledger.json", say)
     say(f"site {site.name}: {site.path}")
-    for stage in stages.order():
+    for stage in stages.order(stages.of(site)):
         say(f"  stage {stage.name}: {stage_line(book.get(stage.name), stage, inventory, book)}")
     for name, machine in site.machines.items():
         say(f"  machine {name}: {machine.address}, {machine.platform.kind}, groups {', '.join(machine.groups)}")

@@ -14,7 +14,7 @@ Spec = Mapping[str, Any]
 
 
 class Platform(Protocol):
-    """`spec` is the `machine_spec` of lab/inventory.py. With `check` nothing is written, and the Change says what would be."""
+    """`spec` is the `machine_spec` of lab/inventory. With `check` nothing is written, and the Change says what would be."""
 
     def ensure(self, name: str, spec: Spec, *, check: bool = False) -> Change:
         """Makes the machine exist and run."""

@@ -51,7 +51,7 @@ def test_a_leg_says_what_its_subnet_is(file: Path, name: str, expected: Any) -> 
     assert {key: leg(file, name)[key] for key in expected} == expected
 
 
-@pytest.mark.parametrize(("file", "tags"), [(METAL, [2, 3, 4094]), (SMALL, [0, 0]), (PRODUCTION, [10, 20, 30, 40]), (REHEARSAL, [0] * 4)])
+@pytest.mark.parametrize(("file", "tags"), [(METAL, [2, 3, 4094]), (SMALL, [0, 0]), (PRODUCTION, [10, 20, 30, 40]), (REHEARSAL, [0] * 5)])
 def test_tags_are_published_where_a_trunk_carries_them(file: Path, tags: Any) -> None:
     assert [leg["vlan"] for leg in variables(file, "gate")["router_legs"]] == tags
 
@@ -124,7 +124,7 @@ def test_packages_come_through_the_cache_where_there_is_one(file: Path, proxy: s
         (REHEARSAL, "nas-client", "10.64.20.11", "root", "yes"),
         (REHEARSAL, "web", "10.64.30.11", "root", "yes"),
         (PRODUCTION, "gate", "192.168.1.2", "root", "accept-new"),
-        (PRODUCTION, "nas", "10.20.10.11", "root", "accept-new"),
+        (PRODUCTION, "store", "10.20.10.11", "root", "accept-new"),
         (PRODUCTION, "hypervisor", "10.20.10.12", "root", "accept-new"),
         (METAL, "gate", "192.0.2.5", "installer", "accept-new"),
         (METAL, "admin", "172.16.0.2", "installer", "accept-new"),
