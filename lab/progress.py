@@ -62,6 +62,8 @@ def duration(seconds: float) -> str:
 
 def outcome(result: Result) -> str:
     """How a stage ended, in words."""
+    if result.words:
+        return result.words
     if result.state == "up":
         left_out = f"; {result.left_out} disruptive ones left out" if result.left_out else ""
         return f"up: {'built' if result.was_built else 'unchanged'}, {result.check_count} checks passed{left_out}"
