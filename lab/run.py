@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lab import checks, child, events, explain, ledger, lock, platforms, progress, sandbox, schedule, secrets, stages
+from lab import ca, checks, child, events, explain, ledger, lock, platforms, progress, sandbox, schedule, secrets, stages
 from lab import inventory as inventories
 from lab import site as sites
 from lab.errors import InputError, LabError
+from lab.inventory.common import authority
 from lab.stages import ROOT, Stage
 
 INTERRUPTED = 130
@@ -160,6 +161,7 @@ def up(
         if site.secrets == "generated":
             secrets.generate_missing(site)
         ensure_key(site)
+        ca.ensure(authority(site), site.name)
         known = secrets.read(site.directory)
         book = ledger.Ledger(site.artifacts / "ledger.json", print)
         _refuse_missing_needs(chosen, set(stages.STAGES) - set(stages.of(site)), book)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lab.inventory import router
-from lab.inventory.common import APT_CACHE, DHCP, DNS, NTP, Variables, apt_cache, secret
+from lab.inventory.common import APT_CACHE, DHCP, DNS, NTP, Variables, apt_cache, authority, secret
 from lab.site import Site
 
 ROUTER_STRATUM = 10  # chrony's own example for a server that follows nobody (chrony.conf(5), `local`)
@@ -18,6 +18,7 @@ def shared(site: Site, secrets: Mapping[str, str]) -> Variables:
         "baseline_domain": site.domain,
         "baseline_timezone": site.timezone,
         "baseline_apt_proxy": apt_proxy(site),
+        "baseline_ca_files": [{"name": site.name, "file": str(authority(site) / "ca.crt")}],
         "baseline_ssh_from": managers(site),
         "baseline_manage_network": False,
     }

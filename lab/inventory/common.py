@@ -28,6 +28,11 @@ def known_hosts(site: Site) -> Path:
     return site.artifacts / "ssh" / "known_hosts"
 
 
+def authority(site: Site) -> Path:
+    """The folder of the site's own certificate authority."""
+    return site.artifacts / "ca"
+
+
 def apt_cache(site: Site) -> str:
     """The address of the platform's package cache on the uplink, the last one of it; empty where there is none."""
     address = site.network.uplink.address
