@@ -1,11 +1,11 @@
-"""What is known about a site without asking its machines: stages, machines, the age of the ledger."""
+"""What is known about a site, asking no machine but the one that keeps the backups: stages, machines, backups, the age of the ledger."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import find, ledger, stages
+from lab import find, ledger, protection, stages
 from lab import site as sites
 
 
@@ -19,6 +19,8 @@ def status(site_path: Path, say: Callable[[str], None] = print) -> int:
         say(f"  stage {stage.name}: {stage_line(book.get(stage.name), stage, inventory, book)}")
     for name, machine in site.machines.items():
         say(f"  machine {name}: {machine.address}, {machine.platform.kind}, groups {', '.join(machine.groups)}")
+    for line in protection.lines(site, inventory, book, say):
+        say(f"  {line}")
     say(f"  {ledger_line(book)}")
     return 0
 
