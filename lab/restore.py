@@ -49,6 +49,7 @@ class State:
     snapshots: dict[str, str]  # of each source
     times: dict[str, str]
     done: list[str] = field(default_factory=list)
+    built: dict[str, ledger.Fingerprint] = field(default_factory=dict)  # of the stages that were up to date when it began
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,9 @@ class Restore:
             self.state = unfinished
             if "build network" in self.state.done and not self._answers_again():
                 self.state.done = []  # what was made of it is gone again
-            return Condition(exists="remove" not in self.state.done, lost=f"its restore, begun {ledger.age(self.state.started)}, is unfinished")
+            return Condition(
+                exists="remove" not in self.state.done, lost=f"its restore, begun {ledger.age(self.state.started)}, is unfinished"
+            )
         condition = self.condition()
         if not condition.lost and not force:
             raise InputError(
@@ -209,8 +212,9 @@ class Restore:
         """Every step that is not done yet; returns how many checks passed."""
         began = time.monotonic()
         book = ledger.Ledger(self.site.artifacts / "ledger.json", self.hands.view.say)
-        prints = {name: ledger.fingerprint(stage, self.hands.inventory) for name, stage in self.stages.items()}
-        current = [name for name, fingerprint in prints.items() if not book.reasons(name, fingerprint)]
+        if not self.state.done:
+            now = {name: ledger.fingerprint(stage, self.hands.inventory) for name, stage in self.stages.items()}
+            self.state.built = {name: fingerprint for name, fingerprint in now.items() if not book.reasons(name, fingerprint)}
         has_backup = bool(bringback.always(self.site, "backup"))
         try:
             for step in plan(tuple(self.stages), tuple(self.own), exists=condition.exists, has_backup=has_backup):
@@ -223,8 +227,10 @@ class Restore:
             words = f"failed: {str(error).splitlines()[0]}"
             self.hands.view.ended(Result(self.machine, "failed", time.monotonic() - began, words=words))
             raise
-        for name in current:
-            book.finish(name, prints[name], book.entries[name].build_seconds, book.entries[name].check_seconds)
+        book = ledger.Ledger(self.site.artifacts / "ledger.json", self.hands.view.say)  # with what `remove` noted
+        for name, fingerprint in self.state.built.items():
+            if entry := book.get(name):
+                book.finish(name, fingerprint, entry.build_seconds, entry.check_seconds)
         self._record("")
         self.file.unlink(missing_ok=True)
         words = f"is back: {self.passed} checks passed"
