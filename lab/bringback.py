@@ -23,7 +23,7 @@ import glob, os, shutil, sys
 for pattern in sys.argv[1:]:
     for folder in glob.glob(pattern):
         if os.path.isdir(folder) and not os.path.islink(folder):
-            for entry in os.scandir(folder):
+            for entry in (entry for entry in os.scandir(folder) if entry.name != "lost+found"):
                 shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
 """
 SSH_KEYS = "/etc/ssh/"

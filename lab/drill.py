@@ -52,7 +52,9 @@ def plan(proof: Proof, stages: tuple[str, ...]) -> tuple[Step, ...]:
     """What a drill does with a source, as data; `stages` are those that make its machine what it is."""
     if proof == "service":
         build = [Step("build", name) for name in ("network", *stages)]
-        return (*build, Step("bring_back"), *(Step("check", name) for name in stages))
+        # Built again with the data there: what the roles keep among the data has to match the machine, not the one that was lost.
+        again = [Step("build", name) for name in stages]
+        return (*build, Step("bring_back"), *again, *(Step("check", name) for name in stages))
     files = (Step("make"), Step("unpack"), Step("compare"))
     return (*files, Step("compare_authority") if proof == "authority" else Step("check_owners"))
 

@@ -64,13 +64,15 @@ class Condition:
 def plan(stages: tuple[str, ...], names: tuple[str, ...], *, exists: bool, has_backup: bool) -> tuple[Step, ...]:
     """What a restore does, as data.
 
-    What still exists is removed only after the backups were read to their end, and the machine is proven before it backs up again.
+    What still exists is removed only after the backups were read to their end. Stages are built again with the data there: what roles
+    keep among the data has to match the new machine. It is proven before it backs up again.
     """
     read = tuple(Step("read", name) for name in names) if exists else ()
     build = tuple(Step("build", name) for name in ("network", *stages))
     back = tuple(Step("bring_back", name) for name in names)
-    again = (Step("build_backup"), *(Step("back_up", name) for name in names)) if has_backup else ()
-    return (*read, Step("remove"), *build, *back, *(Step("check", name) for name in stages), *again)
+    adopt = tuple(Step("adopt", name) for name in stages)
+    copy = (Step("build_backup"), *(Step("back_up", name) for name in names)) if has_backup else ()
+    return (*read, Step("remove"), *build, *back, *adopt, *(Step("check", name) for name in stages), *copy)
 
 
 def refuse(site: sites.Site, machine: str, own: Mapping[str, Source]) -> None:
@@ -262,6 +264,10 @@ class Restore:
     def bring_back(self, source: str) -> None:
         """Its data."""
         self.hands.bring_back(self.own[source], self.state.snapshots[source])
+
+    def adopt(self, stage: str) -> None:
+        """A stage once more, now with the data."""
+        self.build(stage)
 
     def check(self, stage: str) -> None:
         """The checks that say whether the stage is up."""

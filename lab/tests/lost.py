@@ -27,7 +27,7 @@ GIT = {
 }
 NAS = {"name": "nas-homes", "paths": ["/srv/homes"]}
 AUTHORITY = {"name": "authority", "paths": ["/srv/controller/authority"]}
-COPIES = {"forge": [GIT], "store": [NAS], "vault": [AUTHORITY]}
+COPIES: dict[str, list[dict[str, Any]]] = {"forge": [GIT], "store": [NAS], "vault": [AUTHORITY]}
 
 
 class World:

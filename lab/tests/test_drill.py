@@ -16,7 +16,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 @pytest.mark.parametrize(
     ("proof", "stages", "expected"),
     [
-        ("service", ("git",), "build network; build git; bring_back; check git"),
+        ("service", ("git",), "build network; build git; bring_back; build git; check git"),
         ("files", (), "make; unpack; compare; check_owners"),
         ("files", ("nas",), "make; unpack; compare; check_owners"),
         ("authority", (), "make; unpack; compare; compare_authority"),
@@ -35,6 +35,7 @@ def test_a_service_is_built_and_checked_on_the_spare_machine_under_its_own_name(
         "build network on forge as lifeboat",
         "build git on forge as lifeboat",
         "bring back git 1a2b3c4d5e",
+        "build git on forge as lifeboat",
         "check git in a drill",
         "remove lifeboat",
     ]

@@ -15,6 +15,7 @@ WHOLE = [
     "build network on forge as forge",
     "build git on forge as forge",
     "bring back git 1a2b3c4d5e",
+    "build git on forge as forge",
     "check git",
     "build backup on forge,vault as forge",
     "forge: systemctl start backup@git.service",
@@ -35,9 +36,9 @@ def words(steps: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("exists", "has_backup", "expected"),
     [
-        (False, True, "remove; build network; build git; bring_back git; check git; build_backup; back_up git"),
-        (True, True, "read git; remove; build network; build git; bring_back git; check git; build_backup; back_up git"),
-        (False, False, "remove; build network; build git; bring_back git; check git"),
+        (False, True, "remove; build network; build git; bring_back git; adopt git; check git; build_backup; back_up git"),
+        (True, True, "read git; remove; build network; build git; bring_back git; adopt git; check git; build_backup; back_up git"),
+        (False, False, "remove; build network; build git; bring_back git; adopt git; check git"),
     ],
 )
 def test_what_still_exists_is_removed_only_after_its_backup_was_read(exists: bool, has_backup: bool, expected: str) -> None:
@@ -46,7 +47,7 @@ def test_what_still_exists_is_removed_only_after_its_backup_was_read(exists: boo
 
 def test_every_source_of_a_machine_comes_back_before_anything_is_checked() -> None:
     steps = words(plan(("nas",), ("nas-a", "nas-b"), exists=False, has_backup=False))
-    assert steps == ["remove", "build network", "build nas", "bring_back nas-a", "bring_back nas-b", "check nas"]
+    assert steps == ["remove", "build network", "build nas", "bring_back nas-a", "bring_back nas-b", "adopt nas", "check nas"]
 
 
 def test_a_lost_machine_is_back_and_says_what_was_proven(world: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -164,8 +165,7 @@ def test_wherever_a_restore_ends_the_same_command_continues_it(
     world.happened.clear()
     world.breaks_at = ""
     assert restore.restore(world.path, "forge", yes=True) == 0
-    again = [step for step in WHOLE if WHOLE.index(step) >= WHOLE.index(at) or step == "check git"]
-    assert world.happened == again
+    assert world.happened == [step for index, step in enumerate(WHOLE) if index >= WHOLE.index(at) or step == "check git"]
 
 
 def test_a_continued_restore_takes_the_snapshot_it_began_with(world: World) -> None:
