@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import find, ledger, lock, platforms, sandbox, stages
+from lab import find, ledger, lock, platforms, restore, sandbox, stages
 from lab import site as sites
 from lab.errors import InputError
 from lab.run import name_of
@@ -37,6 +37,7 @@ def down(site_path: Path, *, yes: bool = False, say: Callable[[str], None] = pri
                 say(f"{stage.name}: is down")
         changes = platforms.remove_all(find.inventory(site)["_meta"]["hostvars"], say)
         lock.end_connections(site.artifacts)
+        restore.forget(site)
         shutil.rmtree(site.artifacts / "facts", ignore_errors=True)  # of machines that are gone
     sandbox.give_back(site.directory)
     count = sum(change.changed for change in changes)

@@ -358,6 +358,12 @@ def unfinished(site: sites.Site) -> list[str]:
     ]
 
 
+def forget(site: sites.Site) -> None:
+    """A site that was taken down has nothing to continue."""
+    for file in (site.artifacts / FOLDER).glob("*.json"):
+        file.unlink()
+
+
 def _may(lines: list[str], yes: bool, ask: Callable[[str], str], say: Say, name: str) -> bool:
     for line in lines:
         say(line)
