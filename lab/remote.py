@@ -109,10 +109,10 @@ class Streams:
         left, right = self.children.pipe(command(self.variables, *dump(machine, snapshot)), sink, env, logs)
         if self.children.is_stopped:
             raise child.Stopped("the run was stopped")
-        raise_for(left, right, self.vault, target, f"{doing} (snapshot {snapshot[:8]} of {machine})", logs)
+        raise_for(left, right, self.vault, target, f"{doing} (snapshot {snapshot[:8]})", logs, machine)
 
 
-def raise_for(left: int, right: int, vault: str, target: str, doing: str, logs: tuple[Path, Path]) -> None:
+def raise_for(left: int, right: int, vault: str, target: str, doing: str, logs: tuple[Path, Path], machine: str) -> None:
     """Raises LabError where either end of a stream failed.
 
     The one that failed by itself is to blame: a reader that stops makes the writer fail with a broken pipe, and a writer that stops
@@ -128,8 +128,8 @@ def raise_for(left: int, right: int, vault: str, target: str, doing: str, logs: 
     if left == NO_CONNECTION:
         raise NoAnswer(f"machine {vault}: {doing}: the connection ended: {last_words(said)}; fix: ./inv ssh {vault}; log: {logs[0]}")
     raise LabError(
-        f"machine {vault}: the backup cannot be read, {doing} failed with code {left}: {last_words(said)}"
-        f"; fix: on {vault}, `{RESTIC} MACHINE check --read-data` says what is damaged; an older snapshot may be whole; log: {logs[0]}"
+        f"machine {vault}: the backup of {machine} cannot be read, {doing} failed with code {left}: {last_words(said)}"
+        f"; fix: on {vault}, `{RESTIC} {machine} check --read-data` says what is damaged; an older snapshot may be whole; log: {logs[0]}"
     )
 
 

@@ -107,7 +107,9 @@ def test_a_difference_to_the_snapshot_is_found(backup: Any, tmp_path: Path, spoi
 
 def test_a_corrupt_pack_fails_loudly_though_the_archive_up_to_there_is_fine(backup: Any, tmp_path: Path) -> None:
     streams = backup({"/one": "first"}, says="Fatal: ciphertext verification failed", code=1)
-    with pytest.raises(LabError, match=r"machine vault: the backup cannot be read.*ciphertext verification failed.*check --read-data"):
+    with pytest.raises(
+        LabError, match=r"machine vault: the backup of forge cannot be read.*ciphertext verification failed.*check --read-data"
+    ):
         streams.unpack("forge", "1a2b", "lifeboat", ROOT_LOGIN, str(tmp_path))
 
 
@@ -128,10 +130,10 @@ def test_half_an_archive_is_seen_even_where_its_writer_says_all_is_well(backup: 
     [
         (141, 2, "", "tar: /x: Cannot write: No space left on device", "machine lifeboat: .*fix: make room on lifeboat"),
         (1, 2, "write: broken pipe", "tar: /x: Disk quota exceeded", "machine lifeboat: .*make room"),
-        (1, 2, "Fatal: pack is damaged", "tar: Unexpected EOF in archive", "machine vault: the backup cannot be read"),
+        (1, 2, "Fatal: pack is damaged", "tar: Unexpected EOF in archive", "machine vault: the backup of forge cannot be read"),
         (255, 2, "Connection closed", "tar: Unexpected EOF in archive", "machine vault: .*the connection ended"),
         (-13, 255, "", "ssh: connect: No route to host", "machine lifeboat: .*No route to host"),
-        (1, 0, "Fatal: no snapshot", "", "machine vault: the backup cannot be read"),
+        (1, 0, "Fatal: no snapshot", "", "machine vault: the backup of forge cannot be read"),
     ],
 )
 def test_the_end_that_failed_by_itself_is_blamed(tmp_path: Path, left: int, right: int, said: str, done: str, blamed: str) -> None:
@@ -139,12 +141,12 @@ def test_the_end_that_failed_by_itself_is_blamed(tmp_path: Path, left: int, righ
     logs[0].write_text(said)
     logs[1].write_text(done)
     with pytest.raises(LabError, match=blamed):
-        remote.raise_for(left, right, "vault", "lifeboat", "unpack", logs)
+        remote.raise_for(left, right, "vault", "lifeboat", "unpack", logs, "forge")
 
 
 def test_reading_a_snapshot_keeps_nothing(backup: Any, tmp_path: Path) -> None:
     backup({"/one": "first"}).read("forge", "1a2b")
-    with pytest.raises(LabError, match="the backup cannot be read"):
+    with pytest.raises(LabError, match="the backup of forge cannot be read"):
         backup({"/one": "first"}, says="Fatal", code=1).read("forge", "1a2b")
 
 
