@@ -137,7 +137,7 @@ def _interface(interface: Interface, machine: Machine, subnet: Subnet | None, ma
     update: dict[str, object] = {}
     if subnet is not None and interface.host is not None:
         update["address"] = host_address(subnet.cidr, interface.host)
-    if machine.platform.kind == "container":
+    if machine.platform.kind != "metal":
         update["interface"] = interface.interface or interface.subnet
         if interface.mac is None:
             update["mac"] = mac = derived_mac(macs, site, machine.name, interface.subnet)

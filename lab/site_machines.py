@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from lab.site_fields import Address, Group, HostNumber, InterfaceName, Mac, Suite
+from lab.site_fields import Address, Group, HostNumber, InterfaceName, Mac, Name, Suite, refuse
 from lab.site_model import Model, derived, one_of
 
 
@@ -27,6 +27,13 @@ class ContainerOptions(Model):
     capacity: Capacity = Capacity()
 
 
+class VmOptions(Model):
+    """Options of all virtual machines on the controller."""
+
+    suite: Suite = Field("trixie", description="Debian suite of the guests' disk")
+    capacity: Capacity = Capacity()
+
+
 class MetalOptions(Model):
     """Options of all machines that exist without us."""
 
@@ -37,6 +44,7 @@ class Platforms(Model):
     """Options and capacity by kind of platform."""
 
     container: ContainerOptions = ContainerOptions()
+    vm: VmOptions = VmOptions()
     metal: MetalOptions = MetalOptions()
 
 
@@ -46,6 +54,12 @@ class ContainerPlatform(Model):
     kind: Literal["container"]
 
 
+class VmPlatform(Model):
+    """A virtual machine on the controller: a kernel of its own, and disks."""
+
+    kind: Literal["vm"]
+
+
 class MetalPlatform(Model):
     """A machine that exists without us."""
 
@@ -53,8 +67,16 @@ class MetalPlatform(Model):
     address: Address | None = Field(None, description="how the controller reaches it, when not by its first interface")
 
 
-KINDS = ("container", "metal")
-Platform = Annotated[ContainerPlatform | MetalPlatform, Field(discriminator="kind")]
+KINDS = ("container", "vm", "metal")
+Platform = Annotated[ContainerPlatform | VmPlatform | MetalPlatform, Field(discriminator="kind")]
+MOST_DISKS = 8
+
+
+class Disk(Model):
+    """A further disk; the first of a machine is /dev/lab/disk1 in it, the next /dev/lab/disk2."""
+
+    name: Name
+    size_gib: Annotated[float, Field(gt=0)]
 
 
 class Interface(Model):
@@ -63,8 +85,10 @@ class Interface(Model):
     _subnet: str = PrivateAttr("")
     host: HostNumber | None = None
     address: Address = Field(default_factory=derived)
-    mac: Mac | None = Field(None, description="derived on containers; on metal, absent means that the machine has its address by itself")
-    interface: InterfaceName = Field("", description="its name; on containers that of the subnet unless given")
+    mac: Mac | None = Field(
+        None, description="derived on containers and vms; on metal, absent means that the machine has its address by itself"
+    )
+    interface: InterfaceName = Field("", description="its name; on containers and vms that of the subnet unless given")
 
     @property
     def subnet(self) -> str:
@@ -87,6 +111,7 @@ class Machine(Model):
     vcpus: Annotated[int, Field(ge=1)] = 1
     memory_gib: Annotated[float, Field(gt=0)] = 0.5
     disk_gib: Annotated[float, Field(gt=0)] = 4.0
+    disks: tuple[Disk, ...] = Field((), max_length=MOST_DISKS, description="further disks; on vm only")
     interfaces: dict[str, Interface] = Field(default_factory=dict, description="by subnet; the router has none, it is in every subnet")
 
     @property
@@ -104,4 +129,10 @@ class Machine(Model):
     def _name_parts(self) -> Self:
         for subnet, interface in self.interfaces.items():
             interface._subnet = subnet
+        return self
+
+    @model_validator(mode="after")
+    def _disks_can_be_given(self) -> Self:
+        if self.disks and self.platform.kind != "vm":
+            refuse(f"platform {self.platform.kind} gives a machine no further disks", "remove them, or let it be a vm", "disks")
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import find, ledger, protection, stages
+from lab import find, ledger, platforms, protection, stages
 from lab import site as sites
 
 
@@ -18,7 +18,8 @@ def status(site_path: Path, say: Callable[[str], None] = print) -> int:
     for stage in stages.order(stages.of(site)):
         say(f"  stage {stage.name}: {stage_line(book.get(stage.name), stage, inventory, book)}")
     for name, machine in site.machines.items():
-        say(f"  machine {name}: {machine.address}, {machine.platform.kind}, groups {', '.join(machine.groups)}")
+        backend = platforms.platform(machine.platform.kind).backend()
+        say(f"  machine {name}: {machine.address}, {machine.platform.kind} ({backend}), groups {', '.join(machine.groups)}")
     for line in protection.lines(site, inventory, book, say):
         say(f"  {line}")
     say(f"  {ledger_line(book)}")

@@ -7,8 +7,8 @@ from lab.site import Site
 
 
 def connection(site: Site, name: str) -> Variables:
-    """How Ansible gets there. Host keys of containers are read from the platform, so none is ever taken from the wire."""
-    checking = "yes" if site.machines[name].platform.kind == "container" else "accept-new"
+    """How Ansible gets there. Host keys of containers and vms are read from the platform, never taken from the wire."""
+    checking = "accept-new" if site.machines[name].platform.kind == "metal" else "yes"
     return {
         "ansible_host": str(site.machines[name].address),
         "ansible_connection": "ssh",
@@ -32,18 +32,22 @@ def machine(site: Site, name: str) -> Variables:
 
 def machine_spec(site: Site, name: str) -> Variables:
     """What the machine's platform has to know (lab/platforms)."""
-    if site.machines[name].platform.kind == "metal":
-        return {"address": str(site.machines[name].address)}
-    options = site.platforms.container
-    return {
+    data = site.machines[name]
+    if data.platform.kind == "metal":
+        return {"address": str(data.address)}
+    spec = {
         "container": f"{site.name}-{name}",
         "hostname": name,
-        "address": str(site.machines[name].address),
-        "image_suite": options.suite,
+        "address": str(data.address),
+        "image_suite": getattr(site.platforms, data.platform.kind).suite,
         "public_key_file": f"{site.private_key}.pub",
         "cables": router_cables(site) if name == site.network.router else cables(site, name),
         "uplink": uplink(site) if name == site.network.router else None,
     }
+    if data.platform.kind == "vm":
+        disks = [{"name": disk.name, "size_gib": disk.size_gib} for disk in data.disks]
+        spec |= {"memory_gib": data.memory_gib, "disk_gib": data.disk_gib, "disks": disks}
+    return spec
 
 
 def cable(site: Site, subnet: str, interface: str, mac: str) -> Variables:

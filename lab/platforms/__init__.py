@@ -1,4 +1,4 @@
-"""What makes a machine exist. A platform has three methods, and nothing outside this package knows more of it."""
+"""What makes a machine exist. A platform has four methods, and nothing outside this package knows more of it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from lab.change import Change
 from lab.errors import InputError
 from lab.platforms.container import Container
 from lab.platforms.metal import Metal
+from lab.platforms.vm import Vm
 
 Spec = Mapping[str, Any]
 
@@ -25,8 +26,11 @@ class Platform(Protocol):
     def address(self, name: str, spec: Spec) -> str:
         """Where the controller reaches the machine."""
 
+    def backend(self) -> str:
+        """What its machines really run on."""
 
-PLATFORMS: dict[str, Callable[[], Platform]] = {"container": Container, "metal": Metal}
+
+PLATFORMS: dict[str, Callable[[], Platform]] = {"container": Container, "metal": Metal, "vm": Vm}
 
 
 def platform(kind: str) -> Platform:
