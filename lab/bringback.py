@@ -100,8 +100,11 @@ class Hands:
             raise explain.StageFailed(explain.check_failure(stage.name, report), self.secrets)
         return report
 
-    def bring_back(self, source: Source, snapshot: str) -> None:
-        """Stops what uses the data, empties its place, unpacks the snapshot, starts everything again. Repeated, it does all of it again."""
+    def bring_back(self, source: Source, snapshot: str, *, is_compared: bool = False) -> None:
+        """Stops what uses the data, empties its place, unpacks the snapshot, starts everything again. Repeated, it does all of it again.
+
+        With `is_compared` every file is compared with the snapshot before anything may change it.
+        """
         machine = source.machine
         if source.stop:
             self.say(f"stopping {', '.join(source.stop)}")
@@ -109,6 +112,9 @@ class Hands:
         self.say(f"bringing back {', '.join(source.paths)}")
         self.on(machine, "python3", "-c", EMPTY, *source.paths)
         self.streams.unpack(machine, snapshot, machine, self.variables(machine), "/")
+        if is_compared:
+            self.say("comparing every file")
+            self.streams.compare(machine, snapshot, machine, self.variables(machine), "/")
         if any(path.startswith(SSH_KEYS) for path in source.paths):
             self.take_host_key(machine)
         if source.stop:

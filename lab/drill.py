@@ -25,7 +25,7 @@ from lab.wait import wait_for
 
 FOLDER = "drill"  # in the artifacts
 BELOW = "/srv/drill"  # where files are brought back to; the machine goes afterwards, and this with it
-ANSWER_SECONDS = 60.0
+ANSWER_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -166,9 +166,10 @@ class Steps:
         """A stage of the machine, on its stand-in."""
         self.hands.build(self.stages[stage], self.source.machine)
 
-    def bring_back(self) -> None:
-        """The data, as in a real restore."""
-        self.hands.bring_back(self.source, self.snapshot)
+    def bring_back(self) -> Proven:
+        """The data, as in a real restore; a service that would pass its checks without it too proves nothing, so it is compared."""
+        self.hands.bring_back(self.source, self.snapshot, is_compared=True)
+        return Proven(1)
 
     def check(self, stage: str) -> Proven:
         """The service's own checks, but for those that only the machine itself can pass."""

@@ -7,6 +7,8 @@ file of its own that names the site, and its ending is what our inventory plugin
 from __future__ import annotations
 
 import json
+from collections import ChainMap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ ENDING = ".stand-in.yml"
 OF_THE_STAND_IN = ("ansible_", "machine_")
 # Its own name in the system's configuration, and the time server of the subnet it stands in.
 ALSO_OF_THE_STAND_IN = ("baseline_hostname", "baseline_ntp_servers")
+# What roles have to know of a drill, by the group of the machine: a copy of a git server calls and mirrors nobody.
+TOLD: Mapping[str, Mapping[str, Any]] = {"git": {"git_server_is_drill": True}}
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,10 @@ def apply(inventory: dict[str, Any], machine: str, by: str) -> dict[str, Any]:
             raise InputError(f"machine {name}: the site has no such machine; fix: one of {', '.join(sorted(hosts))}")
     kept = {key: value for key, value in hosts[machine].items() if not _is_of_the_stand_in(key)}
     taken = {key: value for key, value in hosts[by].items() if _is_of_the_stand_in(key)}
+    told = [variables for group, variables in TOLD.items() if machine in inventory.get(group, {}).get("hosts", ())]
     changed = {group: _members(group, data, machine, by) for group, data in inventory.items() if group != "_meta"}
     others = {name: variables for name, variables in hosts.items() if name not in (machine, by)}
-    return {**changed, "_meta": {"hostvars": {**others, machine: kept | taken}}}
+    return {**changed, "_meta": {"hostvars": {**others, machine: dict(ChainMap(*map(dict, told), taken, kept))}}}
 
 
 def _is_of_the_stand_in(variable: str) -> bool:

@@ -103,8 +103,8 @@ class World:
                 raise explain.StageFailed(explain.check_failure(stage.name, report))
             return Report(7, (), 0, Path("log"), left_out=2)
 
-        def bring_back(hands: bringback.Hands, source: sources.Source, snapshot: str) -> None:
-            world.does(f"bring back {source.name} {snapshot}")
+        def bring_back(hands: bringback.Hands, source: sources.Source, snapshot: str, *, is_compared: bool = False) -> None:
+            world.does(f"bring back {source.name} {snapshot}{' and compare' if is_compared else ''}")
 
         def unpack(_: Any, machine: str, snapshot: str, target: str, variables: Any, into: str) -> None:
             world.does(f"unpack {snapshot} of {machine} into {variables['machine_name']} {into}")

@@ -34,7 +34,7 @@ def test_a_service_is_built_and_checked_on_the_spare_machine_under_its_own_name(
         "remove lifeboat",
         "build network on forge as lifeboat",
         "build git on forge as lifeboat",
-        "bring back git 1a2b3c4d5e",
+        "bring back git 1a2b3c4d5e and compare",
         "build git on forge as lifeboat",
         "check git in a drill",
         "remove lifeboat",
@@ -42,7 +42,7 @@ def test_a_service_is_built_and_checked_on_the_spare_machine_under_its_own_name(
     assert world.exists >= {"forge"}
     assert "1 of 1 sources proven" in capsys.readouterr().out
     (entry,) = evidence.read(world.artifacts)
-    assert (entry.source, entry.how, entry.result, entry.passed, entry.left_out) == ("git", "drill", "proven", 7, 2)
+    assert (entry.source, entry.how, entry.result, entry.passed, entry.left_out) == ("git", "drill", "proven", 8, 2)
     assert 3590 < entry.rpo_seconds < 3700
 
 

@@ -40,6 +40,12 @@ def test_the_machine_keeps_its_name_its_groups_and_its_roles_variables(rehearsal
     assert "forge" in played["lab"]["hosts"]
 
 
+def test_its_roles_are_told_that_it_is_a_drill(rehearsal: Any, played: Any) -> None:
+    assert played["_meta"]["hostvars"]["forge"]["git_server_is_drill"] is True
+    assert "git_server_is_drill" not in overlay.apply(rehearsal, "store", "lifeboat")["_meta"]["hostvars"]["store"]
+    assert "git_server_is_drill" not in rehearsal["_meta"]["hostvars"]["forge"]
+
+
 def test_it_is_reached_and_made_as_its_stand_in(rehearsal: Any, played: Any) -> None:
     stand_in, machine = rehearsal["_meta"]["hostvars"]["lifeboat"], played["_meta"]["hostvars"]["forge"]
     for key in ("ansible_host", "machine_name", "machine_platform", "machine_spec", "baseline_hostname", "baseline_ntp_servers"):
