@@ -99,7 +99,7 @@ class Client:
 
     def https(self, user="", password=""):
         """The password through the environment: an argument could be seen by others."""
-        settings = {"http.sslCAInfo": str(self._authority), "http.curloptResolve": f"{self.host}:443:{self.address}"}
+        settings = {"http.curloptResolve": f"{self.host}:443:{self.address}"}
         if user:
             settings["credential.helper"] = '!f() { echo "username=$CHECK_USER"; echo "password=$CHECK_PASSWORD"; }; f'
         pairs = [
@@ -110,6 +110,7 @@ class Client:
         return {
             "CHECK_USER": user,
             "CHECK_PASSWORD": password or (user and self._password(user)),
+            "GIT_SSL_CAINFO": str(self._authority),  # stronger than a setting, and than what whoever runs this has set
             "GIT_CONFIG_COUNT": str(len(settings)),
             **dict(pairs),
         }
