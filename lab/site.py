@@ -10,6 +10,9 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from lab import addressing, secrets, site_checks, site_messages, site_yaml
 from lab.errors import SiteError
+from lab.sections.backup import Backup
+from lab.sections.git import Git
+from lab.sections.nas import Nas
 from lab.site_fields import (
     GROUPS,
     Address,
@@ -200,6 +203,9 @@ class Site(Model):
     apt: Apt = Apt()
     network: Network
     machines: dict[MachineName, Machine] = Field(min_length=1)
+    nas: Nas | None = Field(None, description="without it, the site has no stage nas")
+    git: Git | None = None
+    backup: Backup | None = Field(None, description="without it, nothing is copied")
 
     @property
     def path(self) -> Path:

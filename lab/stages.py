@@ -38,7 +38,12 @@ class Stage:
         return self.root / "playbooks" / f"{self.name}.yml"
 
 
-STAGES = (Stage("network", "router, subnets, names, addresses and time for every machine", is_optional=False),)
+STAGES = (
+    Stage("network", "router, subnets, names, addresses and time for every machine", is_optional=False),
+    Stage("nas", "datasets with limits and snapshots, over NFS and SMB", ("network",)),
+    Stage("git", "the lab's repositories over SSH and HTTPS, this project among them", ("network",)),
+    Stage("backup", "copies of what cannot be made again, that no client can remove", ("network", "nas", "git")),
+)
 
 
 def of(site: Site, stages: tuple[Stage, ...] = STAGES) -> tuple[Stage, ...]:

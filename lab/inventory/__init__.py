@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lab.inventory import baseline, machines, router
+from lab.inventory import backup, baseline, git, machines, nas, router
 from lab.inventory.common import Variables
 from lab.site import Site
 from lab.site_fields import GROUPS
@@ -18,7 +18,18 @@ SPARE = "spare"  # such a machine stands only during a drill, so no playbook for
 
 # What a machine of a group gets besides what all machines get.
 ROLES: Mapping[str, Callable[[Site, Mapping[str, str], str], Variables]] = {
+    "backup": backup.server,
     "router": lambda site, secrets, name: router.router(site),
+    "git": lambda site, secrets, name: git.git_server(site, secrets),
+    "nas": nas.nas,
+    "client": lambda site, secrets, name: nas.client(site, name),
+}
+
+# What a machine of a group opens besides SSH for administrators; role baseline applies it.
+OPENINGS: Mapping[str, Callable[[Site], list[Variables]]] = {
+    "backup": backup.firewall,
+    "git": git.firewall,
+    "nas": nas.firewall,
 }
 
 
@@ -30,6 +41,7 @@ def build(site: Site, secrets: Mapping[str, str]) -> dict[str, Any]:
     names = list(site.machines)
     groups = {group: [name for name in names if group in site.machines[name].groups] for group in GROUPS}
     groups |= {f"platform_{kind}": [name for name in names if site.machines[name].platform.kind == kind] for kind in KINDS}
+    groups["backup_client"] = backup.clients(site)
     common = baseline.shared(site, secrets)
     hosts = {name: {**common, **machine_variables(site, secrets, name)} for name in names}
     inventory: dict[str, Any] = {group: {"hosts": members} for group, members in groups.items()}
@@ -45,4 +57,6 @@ def machine_variables(site: Site, secrets: Mapping[str, str], name: str) -> Vari
     for group in site.machines[name].groups:
         if group in ROLES:
             variables |= ROLES[group](site, secrets, name)
-    return variables
+        if group in OPENINGS:
+            variables["baseline_firewall_rules"] = variables["baseline_firewall_rules"] + OPENINGS[group](site)
+    return variables | backup.client(site, secrets, name)

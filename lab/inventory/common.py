@@ -10,7 +10,7 @@ from lab.errors import InputError
 from lab.site import Site
 
 PROJECT = Path(__file__).parents[2]
-DNS, DHCP, NTP, APT_CACHE = 53, 67, 123, 3142
+SSH, DNS, DHCP, NTP, HTTPS, APT_CACHE = 22, 53, 67, 123, 443, 3142
 
 Variables = dict[str, Any]
 

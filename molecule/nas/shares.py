@@ -23,8 +23,8 @@ file = ctypes.c_void_p()
 def call(name, *words):
     code = getattr(library, name)(nfs, *words)
     if code < 0:
-        print(errno.errorcode.get(-code, code))
-        os._exit(0)
+        print(errno.errorcode.get(-code, code), flush=True)
+        os._exit(0)  # the library would wait for what it could not write
 if library.nfs_mount(nfs, place.server, place.path):
     sys.exit(library.nfs_get_error(nfs))
 call("nfs_creat", place.file, 0o644, ctypes.byref(file))
@@ -155,5 +155,6 @@ def may_write(dataset, export, uid, gid):
 def write_until(store, client, dataset, name, uid, gid, count):
     """What comes of writing so many MiB over NFS: "written", or the name of the error."""
     done = client.host.run("timeout 60 python3 -c %s %s %s", WRITE, url(store, dataset, name, uid, gid), str(count))
-    assert done.rc == 0, f"{client.name}: {done.stderr}"
+    if done.rc:
+        raise AssertionError(f"{client.name}: {done.stderr}")
     return done.stdout.strip()
