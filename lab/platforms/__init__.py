@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lab.change import Change
 from lab.errors import InputError
 from lab.platforms.container import Container
 from lab.platforms.metal import Metal
+from lab.platforms.uml import image as vm_image
 from lab.platforms.vm import Vm
+
+if TYPE_CHECKING:
+    from lab.site import Site
 
 Spec = Mapping[str, Any]
 
@@ -41,6 +45,12 @@ def platform(kind: str) -> Platform:
     if kind not in PLATFORMS:
         raise InputError(f"platform {kind!r} does not exist; fix: use one of {', '.join(sorted(PLATFORMS))}")
     return PLATFORMS[kind]()
+
+
+def prepare(site: Site, say: Callable[[str], None]) -> None:
+    """Makes what takes minutes before any playbook waits for it in silence: the kernel of virtual machines."""
+    if any(machine.platform.kind == "vm" for machine in site.machines.values()):
+        vm_image.ensure(site.platforms.vm.suite, say)
 
 
 def remove_all(machines: Mapping[str, Mapping[str, Any]], say: Callable[[str], None]) -> list[Change]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from lab.platforms import image
@@ -21,12 +22,12 @@ def reference(suite: str) -> str:
     return f"{REPOSITORY}:{suite}-{digest.hexdigest()[:12]}"
 
 
-def ensure(suite: str) -> str:
+def ensure(suite: str, say: Callable[[str], None] = lambda _: None) -> str:
     """Makes the image where it is missing and returns its name; machines made side by side share one build."""
     name = reference(suite)
     if exists("image", name):
         return name
-    base, linux = image.ensure(suite), kernel.ensure()
+    base, linux = image.ensure(suite), kernel.ensure(say)
     with exclusive("vm-image"):
         if not exists("image", name):
             build(base, linux, name)
