@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lab import ca, checks, child, events, explain, ledger, lock, platforms, progress, sandbox, schedule, secrets, stages
+from lab import ca, checks, child, events, explain, ledger, lock, platforms, progress, sandbox, schedule, secrets, site_warnings, stages
 from lab import inventory as inventories
 from lab import site as sites
 from lab.errors import InputError, LabError
@@ -157,6 +157,8 @@ def up(
     options = Options(site_path, to, only, from_, force, fail_fast)
     site = sites.load(site_path)
     chosen = stages.select(to, only, from_, stages.of(site))
+    for warning in site_warnings.of(site):
+        print(warning)
     with signals(), lock.held(site.artifacts, print):
         if site.secrets == "generated":
             secrets.generate_missing(site)
@@ -165,6 +167,7 @@ def up(
         known = secrets.read(site.directory)
         book = ledger.Ledger(site.artifacts / "ledger.json", print)
         _refuse_missing_needs(chosen, set(stages.STAGES) - set(stages.of(site)), book)
+        platforms.prepare(site, print)
         return _go(site, chosen, options, book, inventories.build(site, known), tuple(known.values()))
 
 
