@@ -16,7 +16,8 @@ from lab.errors import LabError
 from lab.ledger import write_private
 
 CONNECT_SECONDS = 10
-COMMAND_SECONDS = 120.0
+ANSWER_SECONDS = 30.0
+COMMAND_SECONDS = 3600.0  # large folders take their time; a machine that is gone is noticed by ssh itself
 NO_CONNECTION = 255  # ssh's own exit code
 RESTIC = "/usr/local/sbin/backup-restic"  # runs restic on one machine's repository; the password is in a file there
 SAID_LINES = 3
@@ -36,8 +37,8 @@ def command(variables: Variables, *argv: str, connect_seconds: int = CONNECT_SEC
     """The ssh command that runs `argv` as root; a connection of its own, for one that is kept may lead to a machine that is gone."""
     *words, address = ssh.command(dict(variables))
     root = [] if variables.get("ansible_user", "root") == "root" else ["sudo", "--non-interactive", "--"]
-    options = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={connect_seconds}", "-o", "ControlPath=none"]
-    return [*words, *options, address, shlex.join([*root, *argv])]
+    options = ["BatchMode=yes", f"ConnectTimeout={connect_seconds}", "ControlPath=none", "ServerAliveInterval=10", "ServerAliveCountMax=6"]
+    return [*words, *(word for option in options for word in ("-o", option)), address, shlex.join([*root, *argv])]
 
 
 def run(
@@ -55,7 +56,10 @@ def run(
     except subprocess.TimeoutExpired:
         raise NoAnswer(f"machine {name}: `{argv[0]}` did not end within {limit:g} s; fix: ./inv ssh {name} shows what it does") from None
     if done.returncode == NO_CONNECTION:
-        raise NoAnswer(f"machine {name}: does not let us in at {variables['ansible_host']}: {last_words(done.stderr)}")
+        raise NoAnswer(
+            f"machine {name}: does not let us in at {variables['ansible_host']}: {last_words(done.stderr)}"
+            f"; fix: ./inv ssh {name} shows more; ./inv up starts a machine that stopped"
+        )
     if done.returncode:
         said = last_words(done.stderr or done.stdout)
         raise LabError(f"machine {name}: `{shlex.join(argv)[:120]}` ended with code {done.returncode}: {said}")
@@ -65,9 +69,9 @@ def run(
 def answers(name: str, variables: Variables) -> str:
     """Empty where a machine lets us in, else why not."""
     try:
-        run(name, variables, "true")
+        run(name, variables, "true", limit=ANSWER_SECONDS)
     except NoAnswer as error:
-        return str(error)
+        return str(error).partition("; fix:")[0]
     return ""
 
 
