@@ -35,6 +35,7 @@ def certificate(site: Site, git: Git) -> Variables:
 def server(site: Site, git: Git, secrets: Mapping[str, str]) -> Variables:
     """Role git_server."""
     return {
+        "git_server_flavour": git.flavour,
         "git_server_name": f"{git.name or machine_of(site)}.{site.domain}",
         "git_server_certificate": CERTIFICATE,
         "git_server_title": f"Repositories of {site.domain}",
