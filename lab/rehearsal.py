@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lab import child, events, find, ledger, lock
+from lab import child, events, find, ledger, lock, remote, sources
 from lab import site as sites
 from lab.errors import InputError, LabError
 from lab.progress import duration
@@ -21,6 +21,7 @@ TASKS_BEFORE_KILL = 4  # then a stage is well under way
 KILL_LIMIT_SECONDS = 600.0
 TWIN = (("name: rehearsal\n", "name: rehearsal-test\n"), ("10.64.", "10.65."), ("10.91.", "10.93."))
 SETTLE_SECONDS = 20.0
+MARKER = "whole-stack-test"  # a file among the data of a machine that is lost and brought back
 FOLDER = Path("/run/strata-rehearsal-test")  # one for the computer, whichever clone tests: the machines' names are the computer's too
 
 Traces = dict[str, set[str]]
@@ -86,10 +87,20 @@ class Rehearsal:
     def a_lost_machine_comes_back(self) -> None:
         """A machine with data disappears behind everybody's back, and is brought back; a healthy one is not restored by chance."""
         name = self.machine_to_lose()
+        inventory = find.inventory(self.site)
+        source = next(source for source in sources.published(inventory).values() if source.machine == name)
+        machine = (name, inventory["_meta"]["hostvars"][name])
         if self._code("restore", name, "--yes") != InputError.exit_code:
             raise LabError(f"./inv restore {name} did not refuse a machine that is healthy")
+        # Checks pass on an empty service too: this is what only a backup can bring back.
+        marker, text = f"{source.paths[0]}/{MARKER}", ledger.now()
+        remote.run(*machine, "tee", marker, given=text)
+        remote.run(*machine, "systemctl", "start", f"backup@{source.name}.service")
         _lines("podman", "rm", "--force", "--time", "0", f"{self.site.name}-{name}")
         self.succeed("restore", name, "--yes")
+        if remote.run(*machine, "cat", marker) != text:
+            raise LabError(f"machine {name}: {marker} came back with another content")
+        remote.run(*machine, "rm", marker)
         self.succeed("verify")
 
     def machine_to_lose(self) -> str:
