@@ -56,7 +56,8 @@ def described(name: str, extra: Source | None) -> Variables:
     if extra is not None:
         return source(name, list(extra.paths), exclude=list(extra.exclude), before=[list(words) for words in extra.before])
     if name == "git":
-        return source(name, GIT_PATHS, stop_for_restore=GIT_UNITS)
+        # What was restored has the keys and rights of its day; those of the machine's role count.
+        return source(name, GIT_PATHS, stop_for_restore=GIT_UNITS, after_restore=[["/usr/local/sbin/git-server-apply", "--force"]])
     if name == AUTHORITY:
         return source(name, [COPY_OF_AUTHORITY])
     path = nas.path(name.removeprefix("nas-"))
