@@ -7,6 +7,7 @@ here=$(dirname "$0")
 step() { printf '== %s %s\n' "$(date -u +%T)" "$*"; }
 
 step "installs the compiler and $1"
+# shellcheck source=/dev/null
 . /etc/os-release
 mirror=$(sed -n 's/^deb \([^ ]*\) .*/\1/p' /etc/apt/sources.list | head -n 1)
 printf 'deb %s %s-backports main\n' "$mirror" "$VERSION_CODENAME" > /etc/apt/sources.list.d/backports.list
