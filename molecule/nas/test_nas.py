@@ -45,6 +45,12 @@ def exported(clients):
     return [(store, client, dataset, export) for store, client, dataset, export in found if export]
 
 
+def writable(clients):
+    """Those of them where the owner may write."""
+    found = [(case, *case[2:]) for case in exported(clients)]
+    return [case for case, dataset, export in found if shares.may_write(dataset, export, dataset["owner"], dataset["group"])]
+
+
 def shared(clients):
     """[(store, client, dataset)] of machines from which people may use a share."""
     found = [(store, client, dataset) for store, client in clients for dataset in store.datasets if dataset["share"]["users"]]
@@ -210,11 +216,7 @@ def test_a_snapshot_brings_a_deleted_file_back(stores):
 
 @pytest.mark.disruptive
 def test_a_dataset_holds_no_more_than_its_size_and_says_that_it_is_full(clients):
-    writers = {
-        (store.name, dataset["name"]): (store, client, dataset, export)
-        for store, client, dataset, export in exported(clients)
-        if shares.may_write(dataset, export, dataset["owner"], dataset["group"])
-    }
+    writers = {(store.name, dataset["name"]): (store, client, dataset, export) for store, client, dataset, export in writable(clients)}
     assert writers, "no client may write anywhere, so nothing can be checked"
     each(check_limit, writers.values())
 
@@ -222,14 +224,44 @@ def test_a_dataset_holds_no_more_than_its_size_and_says_that_it_is_full(clients)
 def check_limit(case):
     store, client, dataset, _ = case
     path, fill, full = dataset["path"], label("fill"), label("full")
-    size, free = map(int, store.host.check_output("df --block-size=1M --output=size,avail %s | tail -1", path).split())
-    assert size <= dataset["size_mib"], f"{store.name}:{path} holds {size} MiB"
+    free = int(store.host.check_output("df --block-size=1M --output=avail %s | tail -1", path))
+    used = int(store.host.check_output("du --summarize --block-size=1M %s", path).split()[0])
+    fill_mib = min(free, dataset["size_mib"] - used) - LEFT_MIB  # of a dataset on btrfs, df does not show the limit
     try:
-        store.host.check_output("fallocate -l %s %s", f"{free - LEFT_MIB}M", f"{path}/{fill}")
+        store.host.check_output("fallocate -l %s %s", f"{fill_mib}M", f"{path}/{fill}")
         said = shares.write_until(store, client, dataset, full, dataset["owner"], dataset["group"], 4 * LEFT_MIB)
         assert said in ("ENOSPC", "EDQUOT"), f"{store.name}:{path}: {said}"
     finally:
         store.host.run("rm -f %s %s", f"{path}/{fill}", f"{path}/{full}")
+
+
+def check_missing(case):
+    """What would be written while a disk is missing must not end up on the machine's own disk."""
+    store, client, dataset, _ = case
+    server = "nfs-server" if store.host.run("systemctl is-active nfs-server").rc == 0 else "nfs-ganesha"
+    store.host.check_output("systemctl stop %s", server)
+    try:
+        store.host.check_output("umount %s", dataset["path"])
+        store.host.run("systemctl start %s", server)
+        done = client.nfs_write(store, dataset, label("missing"), dataset["owner"], dataset["group"])
+        assert done.rc != 0, f"{client.name} wrote to {store.name}:{dataset['path']}, which is not mounted"
+    finally:
+        store.host.run("systemctl stop %s", server)
+        mounted = store.host.run("nas-storage mount")
+        store.host.run("systemctl start %s", server)
+    assert mounted.rc == 0, mounted.stderr
+    wait_for(
+        "the dataset to be served again",
+        lambda: client.nfs_write(store, dataset, label("back"), dataset["owner"], dataset["group"]).rc,
+        lambda seen: seen == 0,
+        BOOT_SECONDS,
+        where=store.name,
+    )
+
+
+@pytest.mark.disruptive
+def test_a_dataset_whose_disk_is_missing_is_not_served_from_the_folder_below(clients):
+    each(check_missing, {store.name: (store, client, dataset, export) for store, client, dataset, export in writable(clients)}.values())
 
 
 def boot(host):
