@@ -112,9 +112,9 @@ def status(_: Context, site: str = find.DEFAULT) -> None:
 @task(help=SITE)
 def validate(_: Context, site: str = find.DEFAULT) -> None:
     """Check the site file"""
-    from lab import site as sites
+    from lab import site_warnings
 
-    _pure(site, lambda path: print(f"{path}: fine, {len(sites.load(path).machines)} machines"))
+    _pure(site, site_warnings.validate)
 
 
 @task

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from lab import inventory, secrets
+from lab import find, inventory, secrets, site_warnings
 from lab import site as sites
 from lab.errors import InputError
 from lab.stages import ROOT
 
 SMALL = Path(__file__).parent / "sites" / "valid" / "small.yml"
 METAL = Path(__file__).parent / "sites" / "valid" / "metal.yml"
+COPIES = SMALL.with_name("backup.yml")
 REHEARSAL, PRODUCTION = (ROOT / "inventories" / name / "site.yml" for name in ("rehearsal", "production"))
 PROGRAMS = Path(sys.executable).parent
 
@@ -174,6 +175,7 @@ def test_everything_published_is_plain_data() -> None:
 def ansible(program: str, *words: str) -> Any:
     env = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "COLUMNS": "1000"}
     env["ANSIBLE_CACHE_PLUGIN"] = "memory"  # facts of earlier runs are shown among the variables
+    env["STRATA_LOOK_ONLY"] = "1"  # nobody has made the secrets of the example
     return subprocess.run([PROGRAMS / program, *words], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
 
@@ -187,7 +189,7 @@ def untagged(value: Any) -> Any:
 def test_plain_ansible_sees_what_we_build() -> None:
     done = ansible("ansible-inventory", "-i", str(PRODUCTION), "--list")
     assert done.returncode == 0, done.stderr
-    seen, ours = untagged(json.loads(done.stdout)), built(PRODUCTION)
+    seen, ours = untagged(json.loads(done.stdout)), find.inventory(sites.load(PRODUCTION))
     for found in seen["_meta"]["hostvars"].values():
         found.pop("ansible_local", None)  # Ansible adds it by itself, empty
     assert seen["_meta"]["hostvars"] == ours["_meta"]["hostvars"]
@@ -203,3 +205,45 @@ def test_a_refused_site_ends_plain_ansible_with_our_message(tmp_path: Path) -> N
     assert done.returncode != 0
     assert f"{site}:3: domian: " in done.stdout + done.stderr
     assert not ran.exists()
+
+
+def test_clients_of_the_backup_are_let_in_and_nobody_else() -> None:
+    rules = variables(COPIES, "vault")["baseline_firewall_rules"]
+    assert rules == [{"comment": "backups", "protocol": "tcp", "ports": [22], "sources": ["10.64.10.11"], "interfaces": []}]
+    assert variables(SMALL, "admin")["baseline_firewall_rules"] == []
+
+
+def test_a_machine_copies_what_the_site_says_and_the_backup_machine_the_authority() -> None:
+    assert built(COPIES)["backup_client"] == {"hosts": ["admin", "vault"]}
+    assert [source["name"] for source in variables(COPIES, "admin")["backup_client_sources"]] == ["settings", "database"]
+    assert variables(COPIES, "admin")["backup_client_copies"] == []
+    own = variables(COPIES, "vault")
+    assert own["backup_client_copies"] == [
+        {"from": str(COPIES.parent / "artifacts" / "ca"), "to": own["backup_client_sources"][0]["paths"][0]}
+    ]
+    expected = [("vault", "authority"), ("admin", "settings"), ("admin", "database")]
+    assert [(one["machine"], one["source"]) for one in own["backup_server_sources"]] == expected
+    assert "backup_client_sources" not in variables(COPIES, "gate")
+
+
+def test_the_git_server_and_datasets_marked_for_it_are_copied() -> None:
+    names = {one["source"] for one in variables(REHEARSAL, "vault")["backup_server_sources"]}
+    assert {"git", "nas-people", "authority"} <= names and "nas-media" not in names
+    dataset = variables(REHEARSAL, "store")["backup_client_sources"][0]
+    assert dataset["paths"] == ["/srv/nas/people"]
+    stopped = next(one for one in variables(REHEARSAL, "forge")["backup_client_sources"] if one["name"] == "git")["stop_for_restore"]
+    assert "nginx.service" in stopped
+
+
+def test_a_site_without_the_section_copies_nothing() -> None:
+    assert built(SMALL)["backup_client"] == {"hosts": []}
+    assert not [key for known in built(SMALL)["_meta"]["hostvars"].values() for key in known if key.startswith("backup")]
+
+
+def test_only_a_copy_beside_its_original_is_warned_of() -> None:
+    said = [str(warning).partition(": ")[2] for warning in site_warnings.of(sites.load(COPIES))]
+    assert said == [
+        "machines.vault.platform.kind: warning: vault keeps the copies of admin on the same platform (container): one broken computer"
+        " takes both; fix: keep copies on a machine of metal"
+    ]
+    assert [site_warnings.of(sites.load(file)) for file in (SMALL, REHEARSAL, PRODUCTION)] == [[], [], []]

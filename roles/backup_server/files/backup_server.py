@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """What a backup server does with the copies it has. The name it is called by says what:
 
-backup-report [--check]          prints every source's newest snapshot and problems as JSON; --check: problems only, and fails with them
-backup-prune [--accept MACHINE]  removes what need not be kept, unless a list of snapshots is not what it has to be
-backup-verify                    reads everything that is stored and says what is damaged
+backup-report [--check]          prints every source's newest snapshot and problems as JSON; --check: problems only, and fails with them;
+                                 --at TIME: as it will be then, if nothing more is copied
+backup-prune [MACHINE...]        removes what need not be kept, unless a list of snapshots is not what it has to be
+backup-prune --accept MACHINE    takes the list as it is from now on
+backup-verify [MACHINE...]       reads everything that is stored and says what is damaged
 backup-restic MACHINE WORD...    restic(1) on the repository of a machine
 """
 
@@ -202,7 +204,7 @@ def machines_of(settings):
     return list(dict.fromkeys(source["machine"] for source in settings["sources"]))
 
 
-def report(settings):
+def report(settings, at):
     """Every source, judged by the lists of snapshots. What is new in them is written down, so that it cannot vanish unseen."""
     rows = []
     common = disk_problems(settings["free_percent"])
@@ -215,7 +217,7 @@ def report(settings):
         except Trouble as trouble:
             found = [empty_row(machine, source, [str(trouble)]) for source in sources]
         else:
-            found = [row(machine, source, listed, known, settings["fresh_within_hours"] * 3600, now()) for source in sources]
+            found = [row(machine, source, listed, known, settings["fresh_within_hours"] * 3600, at) for source in sources]
             if new := {name: tag for name, tag in trusted(listed).items() if name not in known}:
                 remember("known", machine, known | new)
         rows += [{**one, "problems": one["problems"] + [text for text in damage if text] + common} for one in found]
@@ -231,15 +233,15 @@ def prune(machine, settings):
     if problems := vanished_problems(machine, remembered("known", machine), listed) + time_problems(machine, listed):
         raise Trouble("nothing was removed: " + "; ".join(problems))
     keep = [f"--keep-{period}={count}" for period, count in settings["keep"].items() if count]
-    restic(machine, "unlock")  # only what was left behind by a program that is gone
-    leaving = set()
-    for source in settings["sources"]:
-        if source["machine"] == machine and tagged(listed, source["source"]):
-            words = ["--json", "--retry-lock=1h", "--group-by=tags", f"--tag={source['source']}", *keep]
-            said = json.loads(restic(machine, "forget", *words) or "null") or []
-            leaving |= {snapshot["id"] for group in said for snapshot in group.get("remove") or []}
-    if leaving:
-        restic(machine, "prune", "--retry-lock=1h")
+    if any((REPOSITORIES / machine / "locks").iterdir()):
+        restic(machine, "unlock")  # removes only what was left behind by a program that is gone
+    tags = [f"--tag={source['source']}" for source in settings["sources"] if source["machine"] == machine]
+    said = json.loads(restic(machine, "forget", "--json", "--retry-lock=1h", "--group-by=tags", *tags, *keep) or "null") or []
+    leaving = {snapshot["id"] for group in said for snapshot in group.get("remove") or []}
+    if not leaving:
+        remember("known", machine, trusted(listed))
+        return 0
+    restic(machine, "prune", "--retry-lock=1h")
     left = snapshots(machine)
     names = {snapshot["id"] for snapshot in left}
     if stayed := leaving & names:
@@ -318,8 +320,9 @@ def run_report(words, settings):
     """backup-report."""
     parser = argparse.ArgumentParser(prog="backup-report")
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--at", type=moment, default=now())
     asked = parser.parse_args(words)
-    rows = report(settings)
+    rows = report(settings, asked.at)
     if not asked.check:
         print(json.dumps(rows, indent=1))
         return 0
@@ -333,18 +336,21 @@ def run_prune(words, settings):
     """backup-prune."""
     parser = argparse.ArgumentParser(prog="backup-prune")
     parser.add_argument("--accept", metavar="MACHINE", choices=machines_of(settings))
+    parser.add_argument("machines", metavar="MACHINE", nargs="*", choices=[*machines_of(settings), []])
     asked = parser.parse_args(words)
     lock = alone()
     with lock:
         if asked.accept:
             remember("known", asked.accept, trusted(snapshots(asked.accept)))
             return 0
-        return on_each(machines_of(settings), lambda machine: f"{machine}: {prune(machine, settings)} snapshots removed")
+        return on_each(asked.machines or machines_of(settings), lambda machine: f"{machine}: {prune(machine, settings)} snapshots removed")
 
 
 def run_verify(words, settings):
     """backup-verify."""
-    argparse.ArgumentParser(prog="backup-verify").parse_args(words)
+    parser = argparse.ArgumentParser(prog="backup-verify")
+    parser.add_argument("machines", metavar="MACHINE", nargs="*", choices=[*machines_of(settings), []])
+    asked = parser.parse_args(words)
 
     def one(machine):
         if problem := verify(machine):
@@ -352,7 +358,7 @@ def run_verify(words, settings):
         return f"{machine}: everything that is stored can be read"
 
     with alone():
-        return on_each(machines_of(settings), one)
+        return on_each(asked.machines or machines_of(settings), one)
 
 
 def run_restic(words, settings):
