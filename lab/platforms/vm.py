@@ -104,6 +104,8 @@ def kernel_words(spec: Mapping[str, Any], public_key: bytes) -> list[str]:
     """
     # A reboot ends the kernel, so that the container starts it again: by itself it would keep its taps open and not get them back.
     words = [f"mem={mib(spec['memory_gib'])}M", "root=/dev/ubda", "rw", "seccomp=on", "con=null", "con0=null,fd:1", "noreboot", "panic=5"]
+    # Drivers that are built in would make an interface each, unasked, and networkd would wait for an address on it.
+    words += ["dummy.numdummies=0", "bonding.max_bonds=0"]
     words += [f"ubd{number}={FOLDER}/{name}.img" for number, name in enumerate(["root", *(disk["name"] for disk in spec["disks"])])]
     for number, (name, mac, mtu) in enumerate(interfaces(spec)):
         words.append(f"vec{number}:transport=tap,ifname=tap{number},depth=128,gro=1,mac={mac},mtu={mtu}")

@@ -23,6 +23,8 @@ rm -f run/.containerenv etc/systemd/network/05-uplink.network etc/systemd/system
 ln -sf ../run/systemd/resolve/stub-resolv.conf etc/resolv.conf
 : > etc/hostname
 printf '127.0.0.1 localhost\n::1 localhost\n' > etc/hosts
+# The vector driver starts with the MTU of the cable, and then refuses any above 1500, also the same one from DHCP.
+sed -i 's/^UseMTU=yes$/UseMTU=no/' etc/systemd/network/90-lab.network
 mkdir -p usr/lib/modules etc/systemd/system.conf.d
 cp -r /run/kernel/modules/. usr/lib/modules/
 for release in usr/lib/modules/*; do depmod -b . "${release##*/}"; done
