@@ -222,9 +222,12 @@ class LvmPool(Ext4Pool):
         if not self.exists:
             self.work.step(f"volume group {self.group} on {self.path}", ["vgcreate", "-q", self.group, self.path])
             self.exists = not self.work.is_plan
+        thin = f"{self.group}/thin.pool"
         if "thin.pool" not in self.volumes():
-            words = ["lvcreate", "-q", "-y", "--type", "thin-pool", "-l", "100%FREE", "--errorwhenfull", "y", "-n", "thin.pool"]
-            self.work.step(f"thin pool in {self.group}", [*words, self.group])
+            words = ["lvcreate", "-q", "-y", "--type", "thin-pool", "-l", "100%FREE", "-n", "thin.pool", self.group]
+            self.work.step(f"thin pool in {self.group}", words)
+        if "thin.pool" not in self.volumes() or run(["lvs", "--noheadings", "-o", "lv_when_full", thin], thin).strip() != "error":
+            self.work.step(f"a full {thin} is an error at once", ["lvchange", "-q", "--errorwhenfull", "y", thin])
 
     def activate(self) -> None:
         """The kernel does not know volumes by itself."""
