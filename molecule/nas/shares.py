@@ -23,11 +23,11 @@ file = ctypes.c_void_p()
 def call(name, *words):
     code = getattr(library, name)(nfs, *words)
     if code < 0:
-        print(errno.errorcode.get(-code, code), flush=True)
+        print(errno.errorcode.get(-code, code), library.nfs_get_error(nfs).decode(errors="replace"), flush=True)
         os._exit(0)  # the library would wait for what it could not write
 if library.nfs_mount(nfs, place.server, place.path):
     sys.exit(library.nfs_get_error(nfs))
-call("nfs_creat", place.file, 0o644, ctypes.byref(file))
+call("nfs_open2", place.file, os.O_WRONLY | os.O_CREAT, 0o644, ctypes.byref(file))
 piece = bytes(65536)
 for _ in range(16 * int(sys.argv[2])):
     call("nfs_write", file, ctypes.c_uint64(len(piece)), piece)
@@ -153,7 +153,7 @@ def may_write(dataset, export, uid, gid):
 
 
 def write_until(store, client, dataset, name, uid, gid, count):
-    """What comes of writing so many MiB over NFS: "written", or the name of the error."""
+    """What comes of writing so many MiB over NFS: "written", or the error by its names."""
     done = client.host.run("timeout 60 python3 -c %s %s %s", WRITE, url(store, dataset, name, uid, gid), str(count))
     if done.rc:
         raise AssertionError(f"{client.name}: {done.stderr}")

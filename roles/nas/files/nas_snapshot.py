@@ -168,8 +168,9 @@ class Folder:
         self.path(stamp).unlink()
 
     def show(self, stamp: str, at: Path) -> None:
-        """As the dataset itself is mounted."""
-        run("mount", "-t", "ext4", "-o", "ro,noload,loop", str(self.path(stamp)), str(at))
+        """As the dataset itself is mounted; containers have nodes for the first loop devices only."""
+        node = 'd=$(losetup -f); d=${d%% *}; [ -b "$d" ] || mknod -m 0600 "$d" b 7 "${d#/dev/loop}"'
+        run("sh", "-ec", f'{node}; exec mount -t ext4 -o ro,noload,loop "$1" "$2"', "sh", str(self.path(stamp)), str(at))
 
     def hide(self, stamp: str, at: Path) -> None:
         """The other way round."""

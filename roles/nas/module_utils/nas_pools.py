@@ -304,6 +304,6 @@ class FolderPool(Ext4Pool):
 
     def mount_command(self, dataset: dict) -> list[str]:
         """Containers have nodes for the first loop devices only."""
-        node = 'd=$(losetup -f); [ -b "$d" ] || mknod -m 0600 "$d" b 7 "${d#/dev/loop}"'
+        node = 'd=$(losetup -f); d=${d%% *}; [ -b "$d" ] || mknod -m 0600 "$d" b 7 "${d#/dev/loop}"'
         words = super().mount_command(dataset)
         return [*words[:2], f"{node}; {words[2]}"]
