@@ -266,7 +266,7 @@ def _remove(hands: Hands, spare: str, variables: Mapping[str, Any]) -> None:
 def words(entry: evidence.Evidence) -> str:
     """How a drill ended, in a line."""
     if entry.result == "failed":
-        return f"NOT proven: {entry.problem.splitlines()[0]}"
+        return f"NOT proven: {evidence.cause(entry)}"
     left_out = f", {entry.left_out} left out" if entry.left_out else ""
     return (
         f"proven: {entry.passed} checks passed{left_out}; back in {evidence.span(entry.rto_seconds)} (RTO), "

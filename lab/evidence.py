@@ -84,14 +84,17 @@ def last(entries: list[Evidence], source: str) -> tuple[Evidence | None, Evidenc
     return proven, (own[-1] if own and own[-1].result == "failed" else None)
 
 
+def cause(entry: Evidence) -> str:
+    """Why a restore failed, in a line; the whole of it, with the fix, is in the entry."""
+    return (entry.problem.splitlines() or [""])[0].partition("; fix:")[0]
+
+
 def words(entries: list[Evidence], source: str, command: str) -> str:
     """What is proven of a source, in words; `command` is what would prove it."""
     proven, failed = last(entries, source)
     parts = []
     if failed:
-        parts.append(
-            f"last {failed.how} FAILED {age(failed.started)} ({failed.problem.splitlines()[0] if failed.problem else 'no reason kept'})"
-        )
+        parts.append(f"last {failed.how} FAILED {age(failed.started)} ({cause(failed) or 'no reason kept'})")
     if proven:
         times = f"RTO {span(proven.rto_seconds)}, RPO {span(proven.rpo_seconds)}"
         parts.append(f"restore proven {age(proven.started)} by a {proven.how} ({times}, {proven.passed} checks)")

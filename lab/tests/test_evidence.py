@@ -10,7 +10,7 @@ from lab import evidence
 PROVEN = evidence.Evidence(
     "git", "forge", "drill", "service", "1a2b", "2026-11-21T15:00:00+00:00", "2026-11-21T16:00:00+00:00", 41.5, 3600.0, 12, 2, "proven"
 )
-FAILED = replace(PROVEN, result="failed", problem="the pack is broken\nand more", started="2026-11-21T17:00:00+00:00")
+FAILED = replace(PROVEN, result="failed", problem="the pack is broken; fix: mend it\nand more", started="2026-11-21T17:00:00+00:00")
 
 
 @pytest.mark.parametrize(
