@@ -22,6 +22,7 @@ from lab.wait import wait_for
 
 BOOT_SECONDS = 120  # a container is up in 1 to 3 s; a loaded CI machine took 25
 HARDWARE = "strata.hardware"
+OWNER = "strata.owner"  # the file of the key that may log in: of two clones with one site each, only one has the machines
 
 
 class Container:
@@ -30,12 +31,14 @@ class Container:
     def ensure(self, name: str, spec: Mapping[str, Any], *, check: bool = False) -> Change:
         """Makes networks, container and the controller's routes; starts what stopped.
 
-        Raises LabError where the container exists with other cables, for that cannot be changed without losing the machine.
+        Raises LabError where the container exists with other cables, for that cannot be changed without losing the machine, and where
+        it belongs to another copy of the site.
         """
         container = spec["container"]
         wanted = self.hardware(spec)
         before = state(container)
-        after = {"state": "running", "hardware": wanted}
+        after = {"state": "running", "hardware": wanted, "owner": owner(spec)}
+        refuse_foreign(name, spec, before)
         if before.get("hardware", wanted) != wanted:
             raise LabError(
                 f"machine {name}: container {container} was made with other cables or another image than the site asks for"
@@ -127,7 +130,22 @@ def state(container: str) -> dict[str, Any]:
     if not exists("container", container):
         return {}
     found = inspect(container)
-    return {"state": found["State"]["Status"], "hardware": found["Config"]["Labels"].get(HARDWARE, "unknown")}
+    labels = found["Config"]["Labels"]
+    return {"state": found["State"]["Status"], "hardware": labels.get(HARDWARE, "unknown"), "owner": labels.get(OWNER, "")}
+
+
+def owner(spec: Mapping[str, Any]) -> str:
+    """Whose machine it is: the key file of its site; empty in a scenario, which is alone with its machines."""
+    return str(spec.get("public_key_file") or "")
+
+
+def refuse_foreign(name: str, spec: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    """Two clones of the project have sites of the same name; the second one's key would not even let it in."""
+    if before and before["owner"] != owner(spec):
+        raise LabError(
+            f"machine {name}: container {spec['container']} belongs to another copy of this site, whose key is {before['owner'] or 'none'}"
+            "; fix: ./inv down removes it with its data, here or there; or give one of the sites another name and other ranges"
+        )
 
 
 def plug_in(spec: Mapping[str, Any], *, with_macs: bool) -> list[str]:
@@ -147,7 +165,17 @@ def run(spec: Mapping[str, Any], wanted: str, *words: str) -> None:
     """Starts a container that stands for a machine."""
     # Privileged: a machine mounts, sets sysctls and firewalls; and a restricted controller cannot hand on smaller limits.
     # Restart: `reboot` inside ends the container, and power comes back, as on a machine.
-    common = ["--privileged", "--restart=always", "--no-hosts", "--label", f"{HARDWARE}={wanted}", "--hostname", spec["hostname"]]
+    common = [
+        "--privileged",
+        "--restart=always",
+        "--no-hosts",
+        "--label",
+        f"{HARDWARE}={wanted}",
+        "--label",
+        f"{OWNER}={owner(spec)}",
+        "--hostname",
+        spec["hostname"],
+    ]
     podman("run", "--detach", "--name", spec["container"], *common, *words)
 
 
