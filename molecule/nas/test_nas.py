@@ -254,7 +254,7 @@ def check_missing(case):
 
 
 def wait_until_served(case):
-    """A kernel's server that was restarted opens no file for 90 s, so that who held locks can have them back."""
+    """A kernel's server that was restarted opens no file for its grace period, so that who held locks can have them back."""
     store, client, dataset, _ = case
     wait_for(
         f"dataset {dataset['name']} to be served again",
