@@ -83,7 +83,7 @@ def last_words(text: str) -> str:
 
 def dump(machine: str, snapshot: str) -> list[str]:
     """On the backup machine: writes a whole snapshot of a machine's repository as a tar archive, checked block by block."""
-    return [RESTIC, machine, "dump", "--archive", "tar", snapshot, "/"]
+    return [RESTIC, machine, "dump", "--no-lock", "--archive", "tar", snapshot, "/"]
 
 
 class Streams:

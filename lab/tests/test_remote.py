@@ -86,7 +86,7 @@ def test_a_snapshot_is_unpacked_with_its_modes(backup: Any, tmp_path: Path) -> N
     streams.unpack("forge", "1a2b3c4d5e6f", "lifeboat", ROOT_LOGIN, str(target))
     assert (target / "srv/git/two").read_text() == "second"
     assert stat.S_IMODE((target / "srv/git/two").stat().st_mode) == 0o640
-    assert (tmp_path / "asked").read_text() == "forge dump --archive tar 1a2b3c4d5e6f /\n"
+    assert (tmp_path / "asked").read_text() == "forge dump --no-lock --archive tar 1a2b3c4d5e6f /\n"
     streams.compare("forge", "1a2b3c4d5e6f", "lifeboat", ROOT_LOGIN, str(target))
 
 

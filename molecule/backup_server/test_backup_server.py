@@ -3,6 +3,7 @@
 import json
 import re
 from contextlib import contextmanager
+from datetime import datetime
 
 import pytest
 
@@ -64,23 +65,32 @@ def test_a_source_that_is_not_copied_any_more_is_named(server, report):
     ] == []
 
 
-def test_a_restored_file_is_the_one_that_was_copied(server, report, lab):
+def test_a_restored_file_is_the_one_that_was_copied(server, report, lab, variables):
     def check(row):
-        """The first file that nobody wrote to since."""
-        listing = server.run("backup-restic %s ls --json %s | head -n 400", row["machine"], row["snapshot"]).stdout
+        """The first file that nobody wrote to since; a source without any file has to be empty on its machine too."""
+        listing = server.run("backup-restic %s ls --no-lock --json %s | head -n 400", row["machine"], row["snapshot"]).stdout
         files = [node for node in map(json.loads, listing.splitlines()) if node.get("type") == "file"]
-        assert files, row["source"]
         client = lab(row["machine"])
+        if not files:
+            assert older_files(client, variables(row["machine"]), row) == "", f"{row['source']}: its snapshot is empty, its machine is not"
+            return
         stats = client.run(f"stat -c '%%n|%%s|%%Y' {' '.join('%s' for _ in files)}", *(node["path"] for node in files)).stdout
         here = {line.split("|")[0]: line.split("|")[1:] for line in stats.splitlines()}
-        at = {node["path"]: server.check_output("date -d %s +%%s", node["mtime"]) for node in files[:5]}
-        same = next((node["path"] for node in files[:5] if here.get(node["path"]) == [str(node["size"]), at[node["path"]]]), None)
+        then = {node["path"]: [str(node["size"]), str(int(datetime.fromisoformat(node["mtime"]).timestamp()))] for node in files}
+        same = next((path for path, stat in then.items() if here.get(path) == stat), None)
         if same is None:
             pytest.skip(f"{row['source']}: everything was written to since its newest snapshot")
         mine = client.check_output("sha256sum < %s", same)
-        assert server.check_output("backup-restic %s dump %s %s | sha256sum", row["machine"], row["snapshot"], same) == mine, same
+        assert server.check_output("backup-restic %s dump --no-lock %s %s | sha256sum", row["machine"], row["snapshot"], same) == mine, same
 
     each(check, report)
+
+
+def older_files(client, known, row):
+    """Files of a source that were there when its snapshot was taken, one per line."""
+    paths = next(source["paths"] for source in known["backup_client_sources"] if source["name"] == row["source"])
+    words = "find %s -type f -not -path '*/lost+found/*' ! -newermt %s"
+    return "".join(client.check_output(words, path, row["time"]) for path in paths)
 
 
 def test_only_its_owner_reads_what_is_kept(server):

@@ -186,6 +186,7 @@ def back_up(source, repository):
     newest = max((moment(snapshot["time"]) for snapshot in have), default=None)
     if trouble := clock_trouble(tracking(), newest, datetime.datetime.now(datetime.UTC)):
         raise Trouble(trouble)
+    repository.run("unlock")  # removes only what a program of this machine that is gone left behind
     excluded = [f"--exclude={pattern}" for pattern in source["exclude"]]
     done = repository.run("backup", "--json", "--quiet", "--retry-lock=10m", f"--tag={source['name']}", *excluded, "--", *paths)
     if done.returncode == INCOMPLETE and (items := unreadable(done.stderr)):
