@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from lab import private_file
 from lab.errors import LabError
 
 KEY, CERTIFICATE = "ca.key", "ca.crt"
@@ -64,8 +64,8 @@ def ensure(folder: Path, name: str) -> bool:
         )
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     secret = ec.generate_private_key(ec.SECP256R1())
-    _write(key, _private_text(secret), 0o600)
-    _write(certificate, _self_signed(secret, name).public_bytes(serialization.Encoding.PEM), 0o644)
+    private_file.write(key, _private_text(secret), 0o600)
+    private_file.write(certificate, _self_signed(secret, name).public_bytes(serialization.Encoding.PEM), 0o644)
     return True
 
 
@@ -191,21 +191,6 @@ def _general(name: str) -> x509.GeneralName:
 
 def _private_text(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-
-
-def _write(file: Path, content: bytes, mode: int) -> None:
-    """Writes a new file at once, never readable by more than it shall be, not even for a moment."""
-    part = file.with_suffix(f".{os.getpid()}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(file)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 if __name__ == "__main__":

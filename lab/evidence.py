@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from lab.ledger import age, write_private
+from lab import private_file
+from lab.ledger import age
 from lab.progress import duration
 
 VERSION = 1
@@ -74,7 +75,7 @@ def add(artifacts: Path, entry: Evidence, warn: Callable[[str], None] = lambda l
     entries = [*read(artifacts, warn), entry]
     surplus = [index for index, one in enumerate(entries) if one.source == entry.source][:-KEPT]
     rows: list[dict[str, Any]] = [asdict(one) for index, one in enumerate(entries) if index not in surplus]
-    write_private(artifacts / FILE, json.dumps({"version": VERSION, "restores": rows}, indent=2) + "\n")
+    private_file.write(artifacts / FILE, json.dumps({"version": VERSION, "restores": rows}, indent=2) + "\n")
 
 
 def last(entries: list[Evidence], source: str) -> tuple[Evidence | None, Evidence | None]:

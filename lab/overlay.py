@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import ledger
+from lab import private_file
 from lab.errors import InputError
 
 ENDING = ".stand-in.yml"
@@ -45,7 +45,7 @@ def is_one(path: Path) -> bool:
 
 def write(path: Path, played: StandIn) -> Path:
     """Writes the file; JSON, which is YAML too."""
-    ledger.write_private(path, json.dumps({"site": str(played.site), "machine": played.machine, "by": played.by}) + "\n")
+    private_file.write(path, json.dumps({"site": str(played.site), "machine": played.machine, "by": played.by}) + "\n")
     return path
 
 

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lab import child, lock, ssh
+from lab import child, lock, private_file, ssh
 from lab.errors import LabError
-from lab.ledger import write_private
 
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 30.0
@@ -146,4 +145,4 @@ def remember_host_key(known_hosts: Path, address: str, key: str) -> None:
     """Notes the SSH host key of a machine whose own key was brought back; every other line of the file stays."""
     before = known_hosts.read_text(encoding="utf-8").splitlines() if known_hosts.is_file() else []
     kept = [line for line in before if line.split(" ", 1)[0] != address]
-    write_private(known_hosts, "\n".join([*kept, f"{address} {' '.join(key.split()[:2])}"]) + "\n")
+    private_file.write(known_hosts, "\n".join([*kept, f"{address} {' '.join(key.split()[:2])}"]) + "\n")

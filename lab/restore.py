@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from lab import bringback, evidence, ledger, lock, platforms, progress, remote, run, sandbox, secrets, sources
+from lab import bringback, evidence, ledger, lock, platforms, private_file, progress, remote, run, sandbox, secrets, sources
 from lab import inventory as inventories
 from lab import site as sites
 from lab.bringback import Hands
@@ -300,7 +300,7 @@ class Restore:
     def _note(self, step: Step) -> None:
         if str(step) not in self.state.done:
             self.state.done.append(str(step))
-        ledger.write_private(self.file, json.dumps(asdict(self.state), indent=2) + "\n")
+        private_file.write(self.file, json.dumps(asdict(self.state), indent=2) + "\n")
 
     def _record(self, problem: str) -> None:
         seconds = (datetime.now(UTC) - datetime.fromisoformat(self.state.started)).total_seconds()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import stat
 from collections.abc import Iterator, Mapping
@@ -10,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab import site_yaml
+from lab import private_file, site_yaml
 from lab.errors import InputError, SiteError
 from lab.site_checks import Finding
 from lab.site_model import Model, SecretReference
@@ -89,7 +88,7 @@ def generate_missing(site: Site) -> tuple[str, ...]:
         before = file.read_text(encoding="utf-8") if file.exists() else "# Made by `inv up`, one line per secret. Never commit this file.\n"
         if not before.endswith("\n"):
             before += "\n"
-        _write(file, before + "".join(f'{name}: "{secrets.token_urlsafe(24)}"\n' for name in names))
+        private_file.write(file, before + "".join(f'{name}: "{secrets.token_urlsafe(24)}"\n' for name in names))
     return names
 
 
@@ -111,18 +110,3 @@ def missing(site: Site) -> Iterator[Finding]:
             yield Finding(
                 location, f"there is no secret {name} in {file}", f"add the line `{name}: ...` to it (mode 0600), or say secrets: generated"
             )
-
-
-def _write(file: Path, text: str) -> None:
-    """Replace the file at once, never readable by others, not even for a moment."""
-    new = file.with_suffix(f".{os.getpid()}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        new.replace(file)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise

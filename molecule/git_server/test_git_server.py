@@ -4,7 +4,6 @@ Git runs where the checks run, against the address of the machine, so that they 
 scratch repositories that the role keeps for them are written to.
 """
 
-import contextlib
 import html
 import re
 import ssl
@@ -17,6 +16,7 @@ import pytest
 from clients import Client, at_address
 
 from lab import push
+from lab.reboots import reboot
 from lab.stages import ROOT
 from lab.together import each
 from lab.wait import wait_for
@@ -288,21 +288,9 @@ def test_other_names_are_not_vouched_for(client):
         client.page("/", host="elsewhere.example")
 
 
-def boot(host):
-    """Changes with every boot, of a machine and of a container; empty while there is nobody to ask."""
-    try:
-        done = host.run("cat /proc/sys/kernel/random/boot_id && cut -d ' ' -f 22 /proc/1/stat")
-    except RuntimeError:  # ssh finds nobody there
-        return ""
-    return done.stdout if done.rc == 0 else ""
-
-
 @pytest.mark.disruptive
 def test_everything_is_there_again_after_a_reboot(client, server, name, branch):
-    before = boot(server)
-    with contextlib.suppress(RuntimeError):  # the connection may go down with the machine
-        server.run("systemctl --no-block reboot")
-    wait_for("a new boot of the git server", lambda: boot(server), lambda seen: seen not in ("", before), REBOOT_SECONDS, where=name)
+    reboot(server, name, REBOOT_SECONDS)
     wait_for("the web page", lambda: client.answers("/"), bool, REBOOT_SECONDS, where=name)
     wait_for(
         "git over ssh", lambda: client.git(client.ssh(MEMBER), "ls-remote", client.ssh_url(OPEN)).returncode == 0, bool, REBOOT_SECONDS

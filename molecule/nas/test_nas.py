@@ -1,12 +1,12 @@
 """What a NAS promises: to whom its datasets are open, and to whom they are not. Every expectation comes from the variables of role nas."""
 
-import contextlib
 import itertools
 import secrets
 
 import pytest
 import shares
 
+from lab.reboots import reboot
 from lab.together import each
 from lab.wait import wait_for
 
@@ -270,20 +270,8 @@ def test_a_dataset_whose_disk_is_missing_is_not_served_from_the_folder_below(cli
     each(check_missing, {store.name: (store, client, dataset, export) for store, client, dataset, export in writable(clients)}.values())
 
 
-def boot(host):
-    """Changes with every boot, of a machine and of a container; empty while there is nobody to ask."""
-    try:
-        done = host.run("cat /proc/sys/kernel/random/boot_id && cut -d ' ' -f 22 /proc/1/stat")
-    except RuntimeError:  # ssh finds nobody there
-        return ""
-    return done.stdout if done.rc == 0 else ""
-
-
-def reboot(store):
-    before = boot(store.host)
-    with contextlib.suppress(RuntimeError):  # the connection may go down with the machine
-        store.host.run("systemctl --no-block reboot")
-    wait_for("a new boot of the NAS", lambda: boot(store.host), lambda seen: seen not in ("", before), BOOT_SECONDS, where=store.name)
+def restart(store):
+    reboot(store.host, store.name, BOOT_SECONDS)
     ports = [2049, 445] if any(dataset["share"]["users"] for dataset in store.datasets) else [2049]
     wait_for(
         f"ports {ports} of the NAS",
@@ -296,7 +284,7 @@ def reboot(store):
 
 @pytest.mark.disruptive
 def test_all_of_it_holds_after_a_reboot(stores, clients):
-    each(reboot, stores)
+    each(restart, stores)
     each(wait_until_served, {case[0].name: case for case in writable(clients)}.values())
     each(check_services, stores)
     each(check_datasets, stores)
