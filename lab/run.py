@@ -262,7 +262,7 @@ def simulated(site: sites.Site) -> list[str]:
     lines = [f"simulated: {item.what}, by {item.by}" for item in site.simulated]
     for kind in ("container", "vm"):
         if count := sum(machine.platform.kind == kind for machine in site.machines.values()):
-            lines.append(f"simulated: {count} machines, by {platforms.platform(kind).backend()} (podman)")
+            lines.append(f"simulated: {count} machine{'s' if count > 1 else ''}, by {platforms.platform(kind).backend()} (podman)")
     return lines
 
 
