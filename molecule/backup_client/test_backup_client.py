@@ -37,7 +37,8 @@ class Client:
     def fails(self, source):
         """The line in which a backup says why it failed."""
         assert self.host.run("systemctl start backup@%s.service", source).rc != 0
-        lines = self.host.check_output("journalctl --unit backup@%s.service --priority err --lines 5 --output cat", source).splitlines()
+        invocation = self.host.check_output("systemctl show --property InvocationID --value backup@%s.service", source)
+        lines = self.host.check_output("journalctl --priority err --output cat _SYSTEMD_INVOCATION_ID=%s", invocation).splitlines()
         return next(line for line in reversed(lines) if line.startswith("backup of "))
 
 
