@@ -140,7 +140,7 @@ class Hands:
         """Every file of a snapshot is below a folder: nothing is missing, nothing differs, and nothing was there before."""
         self.say("comparing every file")
         self.streams.compare(source.machine, snapshot, source.machine, self.variables(source.machine), below)
-        listing = f"{shlex.join([remote.RESTIC, source.machine, 'ls', '--json', snapshot])} | python3 -c {shlex.quote(COUNT)}"
+        listing = f"{shlex.join(remote.listing(source.machine, snapshot))} | python3 -c {shlex.quote(COUNT)}"
         wanted = json.loads(remote.run(*self.keeper, "bash", "-o", "pipefail", "-c", listing))
         found = json.loads(self.on(source.machine, "python3", "-c", WALK, below))
         problem = miscounted(wanted, found)

@@ -62,7 +62,6 @@ def ensure(folder: Path, name: str) -> bool:
             f"{gone}: is missing though {here.name} is there; fix: restore it from a backup, or remove {here} to begin"
             " with a new authority, which every machine then has to learn (./inv up)"
         )
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     secret = ec.generate_private_key(ec.SECP256R1())
     private_file.write(key, _private_text(secret), 0o600)
     private_file.write(certificate, _self_signed(secret, name).public_bytes(serialization.Encoding.PEM), 0o644)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import find, ledger, lock, platforms, restore, sandbox, stages
+from lab import consent, find, ledger, lock, platforms, restore, sandbox, stages
 from lab import site as sites
-from lab.errors import InputError
 from lab.run import name_of
 
 
@@ -22,12 +20,9 @@ def down(site_path: Path, *, yes: bool = False, say: Callable[[str], None] = pri
     say(f"down removes for good, with all their data: {', '.join(machines) or 'no machine'}")
     if kept:
         say(f"machines on metal are not touched: {', '.join(kept)}")
-    if not yes:
-        if not sys.stdin.isatty():
-            raise InputError("down: nobody is here to answer; fix: add --yes if you mean it")
-        if ask(f"type the name of the site ({name}) to go on: ").strip() != name:
-            say("nothing was removed")
-            return 1
+    if not yes and not consent.given("down", name, ask):
+        say("nothing was removed")
+        return 1
     with lock.held(site.artifacts, say):
         book = ledger.Ledger(site.artifacts / "ledger.json", say)
         # Forgotten first: a `down` that is cut off leaves stages to build, never stages that look up.

@@ -72,8 +72,8 @@ def drill(site_path: Path, source: str | None = None) -> int:
         try:
             newest = bringback.report(inventory)
             with progress.make([one.name for one in chosen], _last_seconds(site)) as view:
-                drills = [Drill(site, inventory, spare, view, tuple(known.values())) for _ in chosen]
-                done = [one.run(asked, newest) for one, asked in zip(drills, chosen, strict=True)]
+                work = Drill(site, inventory, spare, view, tuple(known.values()))
+                done = [work.run(asked, newest) for asked in chosen]
         except KeyboardInterrupt:
             lock.end_leftovers(site.artifacts, print)
             print(f"\ninterrupted; nothing of the drill is left; to begin again:\n{command}")

@@ -80,9 +80,19 @@ def last_words(text: str) -> str:
     return " / ".join(lines[-SAID_LINES:]) or "it said nothing"
 
 
+def reading(machine: str, verb: str, *words: str) -> list[str]:
+    """On the backup machine: restic on a machine's repository, for what only reads; no lock that a lost client left keeps it out."""
+    return [RESTIC, machine, verb, "--no-lock", *words]
+
+
 def dump(machine: str, snapshot: str) -> list[str]:
     """On the backup machine: writes a whole snapshot of a machine's repository as a tar archive, checked block by block."""
-    return [RESTIC, machine, "dump", "--no-lock", "--archive", "tar", snapshot, "/"]
+    return reading(machine, "dump", "--archive", "tar", snapshot, "/")
+
+
+def listing(machine: str, snapshot: str) -> list[str]:
+    """On the backup machine: everything in a snapshot, a JSON object per line."""
+    return reading(machine, "ls", "--json", snapshot)
 
 
 class Streams:

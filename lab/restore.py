@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from lab import bringback, evidence, ledger, lock, platforms, private_file, progress, remote, run, sandbox, secrets, sources
+from lab import bringback, consent, evidence, ledger, lock, platforms, private_file, progress, remote, run, sandbox, secrets, sources
 from lab import inventory as inventories
 from lab import site as sites
 from lab.bringback import Hands
@@ -367,11 +366,7 @@ def forget(site: sites.Site) -> None:
 def _may(lines: list[str], yes: bool, ask: Callable[[str], str], say: Say, name: str) -> bool:
     for line in lines:
         say(line)
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        raise InputError("restore: nobody is here to answer; fix: add --yes if you mean it")
-    if ask(f"type the name of the site ({name}) to go on: ").strip() == name:
+    if yes or consent.given("restore", name, ask):
         return True
     say("nothing was changed")
     return False

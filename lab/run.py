@@ -6,7 +6,6 @@ import functools
 import shlex
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,10 +13,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lab import ca, checks, child, events, explain, ledger, lock, platforms, progress, sandbox, schedule, secrets, site_warnings, stages
+from lab import (
+    ca,
+    checks,
+    child,
+    consent,
+    events,
+    explain,
+    ledger,
+    lock,
+    platforms,
+    progress,
+    sandbox,
+    schedule,
+    secrets,
+    site_warnings,
+    stages,
+)
 from lab import inventory as inventories
 from lab import site as sites
-from lab.errors import InputError, LabError
+from lab.errors import LabError
 from lab.inventory.common import authority
 from lab.stages import ROOT, Stage
 
@@ -196,9 +211,7 @@ def _may_disturb(site: sites.Site, name: str, ask: Callable[[str], str]) -> bool
     if not metal:
         return True
     print(f"disruptive checks reboot routers and interfere with the network of real machines: {', '.join(metal)}")
-    if not sys.stdin.isatty():
-        raise InputError("verify: nobody is here to answer; fix: add --yes if you mean it, or leave out --disruptive")
-    return ask(f"type the name of the site ({name}) to go on: ").strip() == name
+    return consent.given("verify", name, ask, ", or leave out --disruptive")
 
 
 def _go(

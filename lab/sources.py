@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any, Literal
 
 from lab.errors import InputError, LabError, suggest
+from lab.sections.backup import AUTHORITY
 
 VARIABLE = "backup_client_sources"
-AUTHORITY = "authority"  # the controller's certificate authority, of which the backup machine keeps a copy
 REPORT = "/usr/local/sbin/backup-report"
 
 # How a restore of a source is proven, by a group of its machine; `files` where none is named here.

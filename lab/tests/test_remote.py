@@ -161,3 +161,8 @@ def test_a_host_key_that_came_back_replaces_the_one_of_that_address_only(tmp_pat
     assert file.read_text() == "10.0.0.20 ssh-ed25519 OTHER\n10.0.0.2 ssh-ed25519 NEW\n"
     remote.remember_host_key(tmp_path / "none", "10.0.0.2", "ssh-ed25519 NEW")
     assert (tmp_path / "none").read_text() == "10.0.0.2 ssh-ed25519 NEW\n"
+
+
+@pytest.mark.parametrize("command", [remote.dump("forge", "1a2b"), remote.listing("forge", "1a2b")])
+def test_a_restore_reads_past_a_lock_that_a_lost_client_left(command: list[str]) -> None:
+    assert "--no-lock" in command
