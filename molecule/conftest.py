@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import testinfra
 
+from lab.inventory.machines import ALIVE
+
 INVENTORY = os.environ.get("STRATA_INVENTORY") or str(Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]) / "inventory.yml")
 
 
@@ -66,4 +68,4 @@ def ssh(known):
     if "ansible_ssh_private_key_file" in known:
         return known["ansible_ssh_private_key_file"], known["ansible_ssh_common_args"]
     made = os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]
-    return f"{made}/id_ed25519", f"-o IdentitiesOnly=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile={made}/known_hosts"
+    return f"{made}/id_ed25519", f"-o IdentitiesOnly=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile={made}/known_hosts {ALIVE}"

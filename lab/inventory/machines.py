@@ -5,16 +5,20 @@ from __future__ import annotations
 from lab.inventory.common import APT_CACHE, PROJECT, Variables, apt_cache, known_hosts
 from lab.site import Site
 
+# ssh alone waits for ever for the answer of a machine that went down without a word, as in a reboot.
+ALIVE = "-o ServerAliveInterval=10 -o ServerAliveCountMax=3"
+
 
 def connection(site: Site, name: str) -> Variables:
     """How Ansible gets there. Host keys of containers and vms are read from the platform, never taken from the wire."""
     checking = "accept-new" if site.machines[name].platform.kind == "metal" else "yes"
+    trust = f"-o IdentitiesOnly=yes -o StrictHostKeyChecking={checking} -o UserKnownHostsFile={known_hosts(site)}"
     return {
         "ansible_host": str(site.machines[name].address),
         "ansible_connection": "ssh",
         "ansible_user": site.access.user,
         "ansible_ssh_private_key_file": str(site.private_key),
-        "ansible_ssh_common_args": f"-o IdentitiesOnly=yes -o StrictHostKeyChecking={checking} -o UserKnownHostsFile={known_hosts(site)}",
+        "ansible_ssh_common_args": f"{trust} {ALIVE}",
         "ansible_python_interpreter": "/usr/bin/python3",
     }
 

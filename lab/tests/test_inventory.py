@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lab import find, inventory, secrets, site_warnings
+from lab import find, inventory, secrets, site_warnings, ssh
 from lab import site as sites
 from lab.errors import InputError
 from lab.stages import ROOT
@@ -137,6 +137,12 @@ def test_every_machine_is_reached_where_the_site_says(file: Path, name: str, add
     assert (found["ansible_host"], found["ansible_user"], found["ansible_connection"]) == (address, user, "ssh")
     assert f"StrictHostKeyChecking={checking} " in found["ansible_ssh_common_args"]
     assert Path(found["ansible_ssh_private_key_file"]).is_relative_to(file.parent)
+
+
+def test_ssh_gives_up_on_a_machine_that_went_down_without_a_word() -> None:
+    effective = subprocess.run(["ssh", "-G", *ssh.command(variables(REHEARSAL, "store"))[1:]], capture_output=True, text=True, check=True)
+    options = dict(line.partition(" ")[::2] for line in effective.stdout.splitlines())
+    assert 0 < int(options["serveraliveinterval"]) * int(options["serveralivecountmax"]) <= 60
 
 
 def test_a_container_router_has_its_uplink_addressed_by_the_platform() -> None:
