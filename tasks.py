@@ -112,9 +112,9 @@ def status(_: Context, site: str = find.DEFAULT) -> None:
 @task(help=SITE)
 def validate(_: Context, site: str = find.DEFAULT) -> None:
     """Check the site file"""
-    from lab import site as sites
+    from lab import site_warnings
 
-    _pure(site, lambda path: print(f"{path}: fine, {len(sites.load(path).machines)} machines"))
+    _pure(site, site_warnings.validate)
 
 
 @task
@@ -131,6 +131,25 @@ def down(_: Context, site: str = find.DEFAULT, yes: bool = False) -> None:
     from lab import down as downs
 
     _on(site, lambda path: downs.down(path, yes=yes))
+
+
+@task(help=SITE | {"source": "this source alone; may be given as a plain word"})
+def drill(_: Context, source: str | None = None, site: str = find.DEFAULT) -> None:
+    """Prove the backups [of one SOURCE]"""
+    from lab import drill as drills
+
+    _on(site, lambda path: drills.drill(path, source))
+
+
+@task(
+    positional=["machine"],
+    help=SITE | {"machine": "its name in site.yml", "yes": "do not ask", "force": "also a machine that is healthy"},
+)
+def restore(_: Context, machine: str, site: str = find.DEFAULT, yes: bool = False, force: bool = False) -> None:
+    """Bring lost MACHINE back with its data"""
+    from lab import restore as restores
+
+    _on(site, lambda path: restores.restore(path, machine, yes=yes, force=force))
 
 
 @task
@@ -196,6 +215,7 @@ def _take_plain_words(verb: str, option: str) -> None:
 
 
 _take_plain_words("verify", "--stage")
+_take_plain_words("drill", "--source")
 test = Collection(
     "test",
     _test("all", "everything", "Everything below, in turn", default=True),
@@ -205,5 +225,5 @@ test = Collection(
     _test("roles", "roles", "Test every role"),
     _test("rehearsal", "rehearsal", "Build, break, continue, remove"),
 )
-namespace = Collection(up, plan, verify, status, validate, stages, down, doctor, docs, ssh, test)
+namespace = Collection(up, plan, verify, status, validate, stages, down, drill, restore, doctor, docs, ssh, test)
 namespace.add_collection(Collection("stage", *(_stage(stage.name) for stage in STAGES)))

@@ -11,7 +11,8 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lab.site import Interface, Machine, Network, Record, Reservation, Site, Subnet
+    from lab.site import Network, Record, Reservation, Site, Subnet
+    from lab.site_machines import Interface, Machine
 
 _LAST = 2**32 - 1
 _HOST_NUMBERS = 2**24  # a host number travels as an address of 0.0.0.0/8, which no machine can have
@@ -136,7 +137,7 @@ def _interface(interface: Interface, machine: Machine, subnet: Subnet | None, ma
     update: dict[str, object] = {}
     if subnet is not None and interface.host is not None:
         update["address"] = host_address(subnet.cidr, interface.host)
-    if machine.platform.kind == "container":
+    if machine.platform.kind != "metal":
         update["interface"] = interface.interface or interface.subnet
         if interface.mac is None:
             update["mac"] = mac = derived_mac(macs, site, machine.name, interface.subnet)

@@ -13,6 +13,7 @@ from lab.stages import ROOT, Stage, roles_of
 
 EVIDENCE_LINES = 6
 DISRUPTIVE = "disruptive"  # the mark of checks that disturb a live site
+LIVE = "live"  # the mark of checks that a machine's name leads to it: not so where another plays it, in a drill
 LEFT_OUT = re.compile(r"(\d+) deselected")
 
 
@@ -34,7 +35,7 @@ class Report:
     skipped: int
     log: Path
     problem: str = ""
-    left_out: int = 0  # disruptive checks that were not asked for
+    left_out: int = 0  # checks that were not asked for
 
     @property
     def is_good(self) -> bool:
@@ -48,8 +49,14 @@ def files_of(stage: Stage) -> list[Path]:
     return [file for file in found if file.is_file()]
 
 
-def run(stage: Stage, site_path: Path, logs: Path, children: child.Children, is_disruptive: bool = False) -> Report:
-    """Runs the checks of a stage and reports; never raises because a check failed. Those that disturb a site run on request only."""
+def run(
+    stage: Stage, inventory: Path, logs: Path, children: child.Children, is_disruptive: bool = False, *, is_drill: bool = False
+) -> Report:
+    """Runs the checks of a stage and reports; never raises because a check failed. Those that disturb a site run on request only.
+
+    `inventory` is a site.yml, or in a drill the file that names the stand-in (lab/overlay.py). `logs` is a folder of the artifacts.
+    """
+    without = [*([] if is_disruptive else [DISRUPTIVE]), *([LIVE] if is_drill else [])]
     log, xml = logs / f"{stage.name}.checks.log", logs / f"{stage.name}.checks.xml"
     files = files_of(stage)
     if not files:
@@ -59,8 +66,8 @@ def run(stage: Stage, site_path: Path, logs: Path, children: child.Children, is_
     # Options of the project are left out: a quieter pytest would not say how many checks it left out.
     argv = [sys.executable, "-m", "pytest", "-o", "addopts=", "--color=no", "--tb=short", "-p", "no:cacheprovider"]
     argv += ["--rootdir", str(stage.root), "--durations=10", f"--junitxml={xml}"]
-    argv += [*([] if is_disruptive else ["-m", f"not {DISRUPTIVE}"]), *map(str, files)]
-    env = child.environment(STRATA_INVENTORY=str(site_path), ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), **{lock.MARK: str(logs.parent)})
+    argv += [*(["-m", " and ".join(f"not {mark}" for mark in without)] if without else []), *map(str, files)]
+    env = child.environment(STRATA_INVENTORY=str(inventory), ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), **{lock.MARK: str(logs.parent)})
     code = children.run(argv, env, log)
     return read(xml, log, code)
 

@@ -36,18 +36,39 @@ class Children:
     def run(self, argv: list[str], env: Mapping[str, str], log: Path, meanwhile: Callable[[], None] = lambda: None) -> int:
         """Runs a program with all its output in `log`, calling `meanwhile` a few times a second; returns its exit code."""
         with log.open("wb") as out:
-            child = self._start(argv, env, out.fileno())
+            child = self._start(argv, env, error=out.fileno())
+            self._follow([child], meanwhile)
+        return child.returncode
+
+    def pipe(self, left: list[str], right: list[str], env: Mapping[str, str], logs: tuple[Path, Path]) -> tuple[int, int]:
+        """Runs `left | right`, what each says besides the data in a log of its own; returns both exit codes, for either may fail."""
+        with logs[0].open("wb") as said, logs[1].open("wb") as done:
+            first = self._start(left, env, output=subprocess.PIPE, error=said.fileno())
+            assert first.stdout is not None  # noqa: S101 - asked for in the line above
             try:
-                while child.poll() is None:
-                    meanwhile()
-                    time.sleep(POLL_SECONDS)
-                meanwhile()
+                second = self._start(right, env, source=first.stdout.fileno(), error=done.fileno())
+            except BaseException:
+                self._follow([first], end=True)
+                raise
             finally:
-                with self._mutex:
+                first.stdout.close()  # the second has it now: where that one ends, the first is told
+            self._follow([first, second])
+        return first.returncode, second.returncode
+
+    def _follow(self, children: list[subprocess.Popen[bytes]], meanwhile: Callable[[], None] = lambda: None, end: bool = False) -> None:
+        """Until all have ended; where this is interrupted, or `end` is asked for, they are ended."""
+        try:
+            while not end and any(child.poll() is None for child in children):
+                meanwhile()
+                time.sleep(POLL_SECONDS)
+            meanwhile()
+        finally:
+            with self._mutex:
+                for child in children:
                     self._running.pop(child.pid, None)
+            for child in children:
                 if child.poll() is None:
                     _end(child)
-        return child.returncode
 
     def stop(self) -> None:
         """Ends what runs and refuses to start more; each program by its own group."""
@@ -63,13 +84,21 @@ class Children:
             except subprocess.TimeoutExpired:
                 _end(child)
 
-    def _start(self, argv: list[str], env: Mapping[str, str], output: int) -> subprocess.Popen[bytes]:
+    def _start(
+        self, argv: list[str], env: Mapping[str, str], *, error: int, output: int | None = None, source: int = subprocess.DEVNULL
+    ) -> subprocess.Popen[bytes]:
         with self._mutex:
             if self._is_stopped:
                 raise Stopped("the run was stopped")
             try:
                 child = subprocess.Popen(
-                    argv, cwd=ROOT, env=dict(env), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                    argv,
+                    cwd=ROOT,
+                    env=dict(env),
+                    stdin=source,
+                    stdout=error if output is None else output,
+                    stderr=error,
+                    start_new_session=True,
                 )
             except FileNotFoundError:
                 raise LabError(f"{argv[0]}: is not installed; fix: ./inv doctor says what is missing") from None

@@ -16,12 +16,15 @@ from typing import Literal
 from lab import find, sandbox
 from lab import site as sites
 from lab.errors import LabError
+from lab.platforms.vm import hypervisor
 from lab.site import Site
 
 State = Literal["ok", "note", "missing"]
 OLDEST_PYTHON = (3, 11)
 OLDEST_DEBIAN = 12
 GIB = 1024**3
+IMAGES_GIB = 4  # image, package cache and the layers of containers, with room
+VM_IMAGES_GIB = 4  # the kernel's source and objects while it is built, then an image of 1 GiB
 # Programs that the verbs call, and the package each comes from. The wrapper installs the same.
 PROGRAMS = {
     "podman": "podman",
@@ -87,7 +90,9 @@ def examine() -> Iterable[Finding]:
         yield Finding("site", "missing", str(error).splitlines()[0], "./inv validate says everything that is wrong with it")
         return
     yield memory(Path("/proc/meminfo"), site)
-    yield disk(shutil.disk_usage("/var/lib").free)
+    yield disk(shutil.disk_usage("/var/lib").free, wanted_disk_gib(site))
+    if any(machine.platform.kind == "vm" for machine in site.machines.values()):
+        yield tun(Path("/dev/net/tun"))
     if os.geteuid() == 0 and shutil.which("podman", path=path):
         yield leftovers(containers_of(site), (site.artifacts / "ledger.json").exists())
 
@@ -203,10 +208,8 @@ def bridged_frames(switch: Path, policy: str) -> Finding:
 
 
 def kvm(device: Path) -> Finding:
-    """Told, not required: a rehearsal of containers needs no virtual machines."""
-    return Finding(
-        "KVM", "ok" if device.exists() else "note", f"{device} is there" if device.exists() else "absent; not needed by containers"
-    )
+    """Told, not required: virtual machines run without it, and do not use it yet."""
+    return Finding("KVM", "ok" if device.exists() else "note", f"{device} is there" if device.exists() else "absent; not needed")
 
 
 def memory(meminfo: Path, site: Site) -> Finding:
@@ -220,8 +223,22 @@ def memory(meminfo: Path, site: Site) -> Finding:
     return Finding("memory", "ok", detail)
 
 
-def disk(free_bytes: int, wanted_gib: float = 4) -> Finding:
-    """Containers share one image, so that their disk_gib are limits and not needs: image, cache and layers take under 4 GiB."""
+def wanted_disk_gib(site: Site) -> float:
+    """Containers share one image, so that their disk_gib are limits and not needs; the files of vms fill up to what the site gives them."""
+    vms = [machine for machine in site.machines.values() if machine.platform.kind == "vm"]
+    disks = sum(machine.disk_gib + sum(disk.size_gib for disk in machine.disks) for machine in vms)
+    return IMAGES_GIB + (VM_IMAGES_GIB + disks if vms else 0)
+
+
+def tun(device: Path) -> Finding:
+    """How a virtual machine is plugged into a lab network."""
+    if not device.exists():
+        return Finding("virtual machines", "missing", f"{device} is not there, so they cannot be plugged in", "modprobe tun")
+    return Finding("virtual machines", "ok", f"run as {hypervisor()}; their memory is taken as they use it, from that of this computer")
+
+
+def disk(free_bytes: int, wanted_gib: float) -> Finding:
+    """Images, cache, layers, and the disks of virtual machines."""
     detail = f"{free_bytes / GIB:.1f} GiB free in /var/lib, images and machines take up to {wanted_gib:g} GiB"
     if free_bytes < wanted_gib * GIB:
         return Finding("disk", "missing", detail, "podman system prune (removes unused images), or make room")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import find, ledger, lock, platforms, sandbox, stages
+from lab import consent, find, ledger, lock, platforms, restore, sandbox, stages
 from lab import site as sites
-from lab.errors import InputError
 from lab.run import name_of
 
 
@@ -22,12 +20,9 @@ def down(site_path: Path, *, yes: bool = False, say: Callable[[str], None] = pri
     say(f"down removes for good, with all their data: {', '.join(machines) or 'no machine'}")
     if kept:
         say(f"machines on metal are not touched: {', '.join(kept)}")
-    if not yes:
-        if not sys.stdin.isatty():
-            raise InputError("down: nobody is here to answer; fix: add --yes if you mean it")
-        if ask(f"type the name of the site ({name}) to go on: ").strip() != name:
-            say("nothing was removed")
-            return 1
+    if not yes and not consent.given("down", name, ask):
+        say("nothing was removed")
+        return 1
     with lock.held(site.artifacts, say):
         book = ledger.Ledger(site.artifacts / "ledger.json", say)
         # Forgotten first: a `down` that is cut off leaves stages to build, never stages that look up.
@@ -37,6 +32,7 @@ def down(site_path: Path, *, yes: bool = False, say: Callable[[str], None] = pri
                 say(f"{stage.name}: is down")
         changes = platforms.remove_all(find.inventory(site)["_meta"]["hostvars"], say)
         lock.end_connections(site.artifacts)
+        restore.forget(site)
         shutil.rmtree(site.artifacts / "facts", ignore_errors=True)  # of machines that are gone
     sandbox.give_back(site.directory)
     count = sum(change.changed for change in changes)

@@ -33,7 +33,7 @@ def enter_sandbox(site_path: Path) -> None:
     from lab import sandbox  # here and not above: most verbs need neither, and have to start at once
     from lab import site as sites
 
-    if any(machine.platform.kind == "container" for machine in sites.load(site_path).machines.values()):
+    if any(machine.platform.kind != "metal" for machine in sites.load(site_path).machines.values()):
         sandbox.enter()
 
 

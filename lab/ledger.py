@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -15,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lab import playbook
+from lab import playbook, private_file
 from lab.stages import Stage
 
 VERSION = 1
@@ -86,7 +85,7 @@ class Ledger:
 
     def _write(self) -> None:
         text = json.dumps({"version": VERSION, "stages": {name: asdict(entry) for name, entry in self.entries.items()}}, indent=2)
-        write_private(self.path, text + "\n")
+        private_file.write(self.path, text + "\n")
 
 
 def fingerprint(stage: Stage, inventory: Mapping[str, Any]) -> Fingerprint:
@@ -134,17 +133,6 @@ def age(stamp: str) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit} ago"
     return "just now"
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replaces a file at once, readable by its owner only: a run killed at any point leaves the old or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    new.replace(path)
 
 
 def _read(path: Path, warn: Callable[[str], None]) -> dict[str, Entry]:

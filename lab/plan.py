@@ -27,8 +27,8 @@ def plan(
     """Prints the plan; returns 0, also where something would change, and 1 where Ansible cannot tell what."""
     # Also this process and what it imports may leave nothing behind, and a cache is something.
     sys.dont_write_bytecode = True
-    chosen = stages.select(to, only, from_)
     site = sites.load(site_path)
+    chosen = stages.select(to, only, from_, stages.of(site))
     known = secrets.read(site.directory)
     inventory = find.inventory(site)
     book = ledger.Ledger(site.artifacts / "ledger.json", say)

@@ -62,6 +62,8 @@ def duration(seconds: float) -> str:
 
 def outcome(result: Result) -> str:
     """How a stage ended, in words."""
+    if result.words:
+        return result.words
     if result.state == "up":
         left_out = f"; {result.left_out} disruptive ones left out" if result.left_out else ""
         return f"up: {'built' if result.was_built else 'unchanged'}, {result.check_count} checks passed{left_out}"
@@ -83,7 +85,7 @@ class PlainLines:
         self.say(f"{name}: {doing}")
 
     def event(self, name: str, event: Event) -> None:
-        """A line where a new play or a new role begins, and for each failure."""
+        """A line where a new play or a new role begins, for each failure, and for what was left undone."""
         kind = event["event"]
         if kind == "play":
             self._role.pop(name, None)
@@ -93,6 +95,8 @@ class PlainLines:
             self.say(f"{name}: role {event['role']}")
         elif kind in {"failed", "unreachable"} and not event.get("ignored"):
             self.say(f"{name}: {kind}: {event.get('task')} on {event.get('host')}")
+        elif kind == "notice":
+            self.say(f"{name}: {event.get('text')}")
 
     def ended(self, result: Result) -> None:
         """One line."""
@@ -138,7 +142,9 @@ class LiveView:
             row.started = row.started or time.monotonic()
 
     def event(self, name: str, event: Event) -> None:
-        """Changes the stage's row."""
+        """Changes the stage's row; a notice is a line above."""
+        if event["event"] == "notice":
+            self.say(f"{name}: {event.get('text')}")
         with self._mutex:
             row = self._rows[name]
             if event["event"] == "task":

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lab import child, events, find, ledger, lock
+from lab import child, events, find, ledger, lock, remote, sources
 from lab import site as sites
-from lab.errors import LabError
+from lab.errors import InputError, LabError
 from lab.progress import duration
 from lab.stages import ROOT, order
 
@@ -21,6 +21,7 @@ TASKS_BEFORE_KILL = 4  # then a stage is well under way
 KILL_LIMIT_SECONDS = 600.0
 TWIN = (("name: rehearsal\n", "name: rehearsal-test\n"), ("10.64.", "10.65."), ("10.91.", "10.93."))
 SETTLE_SECONDS = 20.0
+MARKER = "whole-stack-test"  # a file among the data of a machine that is lost and brought back
 FOLDER = Path("/run/strata-rehearsal-test")  # one for the computer, whichever clone tests: the machines' names are the computer's too
 
 Traces = dict[str, set[str]]
@@ -38,11 +39,16 @@ class Rehearsal:
 
     def phases(self) -> list[tuple[str, Callable[[], None]]]:
         """Each phase by its name."""
+        backups = [
+            ("a drill restores every source", lambda: self.succeed("drill")),
+            ("a lost machine comes back with its data", self.a_lost_machine_comes_back),
+        ]
         return [
             ("up builds the site", self.up_builds),
             ("verify passes, and so do checks that disturb", lambda: self.succeed("verify", "--disruptive", "--yes")),
             ("up again runs no playbook", self.up_again_builds_nothing),
             ("up continues after kill -9 to the same state", self.up_continues_after_a_kill),
+            *(backups if self.site.backup else []),
             ("down removes the site", lambda: self.succeed("down", "--yes")),
             ("nothing is left", self.nothing_is_left),
         ]
@@ -76,7 +82,33 @@ class Rehearsal:
         for name, now in self._entries().items():
             if now.fingerprint != self.built[name].fingerprint or not now.is_finished:
                 raise LabError(f"stage {name}: did not come back to what it was before the kill")
-        self.succeed("verify")
+
+    def a_lost_machine_comes_back(self) -> None:
+        """A machine with data disappears behind everybody's back, and is brought back; a healthy one is not restored by chance."""
+        name = self.machine_to_lose()
+        inventory = find.inventory(self.site)
+        source = next(source for source in sources.published(inventory).values() if source.machine == name)
+        machine = (name, inventory["_meta"]["hostvars"][name])
+        if self._code("restore", name, "--yes") != InputError.exit_code:
+            raise LabError(f"./inv restore {name} did not refuse a machine that is healthy")
+        # Checks pass on an empty service too: this is what only a backup can bring back.
+        marker, text = f"{source.paths[0]}/{MARKER}", ledger.now()
+        remote.run(*machine, "tee", marker, given=text)
+        remote.run(*machine, "systemctl", "start", f"backup@{source.name}.service")
+        _lines("podman", "rm", "--force", "--time", "0", f"{self.site.name}-{name}")
+        self.succeed("restore", name, "--yes")
+        if remote.run(*machine, "cat", marker) != text:
+            raise LabError(f"machine {name}: {marker} came back with another content")
+        remote.run(*machine, "rm", marker)
+        self.succeed("verify", "backup")  # the machine's own stages were checked by the restore
+
+    def machine_to_lose(self) -> str:
+        """A container with data that a drill and a restore prove by checks; the git server where there is one, else the NAS."""
+        for group in ("git", "nas"):
+            for name, machine in self.site.machines.items():
+                if group in machine.groups and machine.platform.kind != "metal" and getattr(self.site, group) is not None:
+                    return name
+        raise LabError(f"{self.site.path}: backs up no machine that could be lost; fix: give it a section `git:` or `nas:`")
 
     def nothing_is_left(self) -> None:
         """Compares with what there was before the first phase."""
@@ -88,9 +120,12 @@ class Rehearsal:
 
     def succeed(self, verb: str, *more: str) -> None:
         """Runs a verb and expects success."""
-        code = subprocess.run(_command(verb, "--site", self.name, *more), cwd=ROOT, env=child.environment(CI="1"), check=False).returncode
-        if code:
-            raise LabError(f"./inv {verb} --site {self.name} ended with code {code}")
+        if code := self._code(verb, *more):
+            raise LabError(f"./inv {verb} {' '.join(more)} --site {self.name} ended with code {code}")
+
+    def _code(self, verb: str, *more: str) -> int:
+        argv = _command(verb, *more, "--site", self.name)
+        return subprocess.run(argv, cwd=ROOT, env=child.environment(CI="1"), check=False).returncode
 
     def _wait_for_tasks(self, run: subprocess.Popen[bytes], happened: Path) -> None:
         limit = time.monotonic() + KILL_LIMIT_SECONDS

@@ -6,7 +6,6 @@ import functools
 import shlex
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,10 +13,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lab import checks, child, events, explain, ledger, lock, progress, sandbox, schedule, secrets, stages
+from lab import (
+    ca,
+    checks,
+    child,
+    consent,
+    events,
+    explain,
+    ledger,
+    lock,
+    platforms,
+    progress,
+    sandbox,
+    schedule,
+    secrets,
+    site_warnings,
+    stages,
+)
 from lab import inventory as inventories
 from lab import site as sites
-from lab.errors import InputError, LabError
+from lab.errors import LabError
+from lab.inventory.common import authority
 from lab.stages import ROOT, Stage
 
 INTERRUPTED = 130
@@ -95,20 +111,8 @@ class Job:
         return True, report
 
     def _build(self, stage: Stage) -> float:
-        self.logs.mkdir(parents=True, exist_ok=True)
-        log, happened = self.logs / f"{stage.name}.log", self.logs / f"{stage.name}.events"
-        happened.write_text("")
-        feed = events.Feed(happened)
-
-        def show() -> None:
-            for event in feed.new():
-                self.progress.event(stage.name, event)
-
         began = time.monotonic()
-        env = playbook_environment(self.site.artifacts, happened)
-        code = self.children.run(playbook_command(self.site.path, stage), env, log, show)
-        if code:
-            raise explain.StageFailed(explain.playbook_failure(stage.name, events.read(happened), log, code), self.secrets)
+        play(stage, self.site.path, self.site.artifacts, self.logs, self.children, self.progress, stage.name, self.secrets)
         return time.monotonic() - began
 
     def _check(self, stage: Stage) -> tuple[checks.Report, float]:
@@ -123,6 +127,38 @@ class Job:
         return report
 
 
+def play(
+    stage: Stage,
+    inventory: Path,
+    artifacts: Path,
+    logs: Path,
+    children: child.Children,
+    view: progress.Progress,
+    row: str,
+    secrets: tuple[str, ...] = (),
+    limit: str = "",
+) -> None:
+    """Runs the playbook of a stage, shown in a row of the view; of the machines of `limit` alone where there is one.
+
+    Raises StageFailed with the first cause where it does not end well.
+    """
+    logs.mkdir(parents=True, exist_ok=True)
+    log, happened = logs / f"{stage.name}.log", logs / f"{stage.name}.events"
+    happened.write_text("")
+    feed = events.Feed(happened)
+
+    def show() -> None:
+        for event in feed.new():
+            view.event(row, event)
+
+    # Of a machine played by another, or just made again, no fact of before is true any more.
+    facts = logs / "facts" if limit else artifacts / "facts"
+    env = playbook_environment(artifacts, happened, facts)
+    code = children.run(playbook_command(inventory, stage, *(["--limit", limit] if limit else [])), env, log, show)
+    if code:
+        raise explain.StageFailed(explain.playbook_failure(stage.name, events.read(happened), log, code), secrets)
+
+
 def up(
     site_path: Path,
     *,
@@ -134,15 +170,19 @@ def up(
 ) -> int:
     """Builds a site, or the chosen stages of it; returns the exit code. Whatever happens, the same command continues."""
     options = Options(site_path, to, only, from_, force, fail_fast)
-    chosen = stages.select(to, only, from_)
     site = sites.load(site_path)
-    with _signals(), lock.held(site.artifacts, print):
+    chosen = stages.select(to, only, from_, stages.of(site))
+    for warning in site_warnings.of(site):
+        print(warning)
+    with signals(), lock.held(site.artifacts, print):
         if site.secrets == "generated":
             secrets.generate_missing(site)
         ensure_key(site)
+        ca.ensure(authority(site), site.name)
         known = secrets.read(site.directory)
         book = ledger.Ledger(site.artifacts / "ledger.json", print)
-        _refuse_missing_needs(chosen, book)
+        _refuse_missing_needs(chosen, set(stages.STAGES) - set(stages.of(site)), book)
+        platforms.prepare(site, print)
         return _go(site, chosen, options, book, inventories.build(site, known), tuple(known.values()))
 
 
@@ -153,12 +193,12 @@ def verify(
 
     With `disruptive` also those that disturb a site (a router reboots); where that means real hardware, it asks first unless `yes`.
     """
-    chosen = stages.select(only=stage)
     site = sites.load(site_path)
+    chosen = stages.select(only=stage, stages=stages.of(site))
     if disruptive and not yes and not _may_disturb(site, name_of(site_path), ask):
         print("nothing was checked")
         return 1
-    with _signals(), lock.held(site.artifacts, print):
+    with signals(), lock.held(site.artifacts, print):
         known = secrets.read(site.directory)
         book = ledger.Ledger(site.artifacts / "ledger.json", print)
         options = Options(site_path, only=stage)
@@ -171,9 +211,7 @@ def _may_disturb(site: sites.Site, name: str, ask: Callable[[str], str]) -> bool
     if not metal:
         return True
     print(f"disruptive checks reboot routers and interfere with the network of real machines: {', '.join(metal)}")
-    if not sys.stdin.isatty():
-        raise InputError("verify: nobody is here to answer; fix: add --yes if you mean it, or leave out --disruptive")
-    return ask(f"type the name of the site ({name}) to go on: ").strip() == name
+    return consent.given("verify", name, ask, ", or leave out --disruptive")
 
 
 def _go(
@@ -235,8 +273,10 @@ def left_out(site: sites.Site, results: list[schedule.Result]) -> list[str]:
 def simulated(site: sites.Site) -> list[str]:
     """What of a site is not the real thing: what it declares, and the backend its machines run on."""
     lines = [f"simulated: {item.what}, by {item.by}" for item in site.simulated]
-    count = sum(machine.platform.kind == "container" for machine in site.machines.values())
-    return [*lines, f"simulated: {count} machines, by systemd containers (podman)"] if count else lines
+    for kind in ("container", "vm"):
+        if count := sum(machine.platform.kind == kind for machine in site.machines.values()):
+            lines.append(f"simulated: {count} machine{'s' if count > 1 else ''}, by {platforms.platform(kind).backend()} (podman)")
+    return lines
 
 
 def playbook_command(site_path: Path, stage: Stage, *more: str) -> list[str]:
@@ -244,11 +284,11 @@ def playbook_command(site_path: Path, stage: Stage, *more: str) -> list[str]:
     return ["ansible-playbook", "-i", str(site_path), str(stage.playbook), *more]
 
 
-def playbook_environment(artifacts: Path, happened: Path) -> dict[str, str]:
+def playbook_environment(artifacts: Path, happened: Path, kept: Path | None = None) -> dict[str, str]:
     """What ansible-playbook needs to find our settings and to write down what happens."""
     ours = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "lab/plugins/callback")}
     # A resumed run need not ask again; a day is Ansible's own example of how long facts hold.
-    facts = {"CONNECTION": str(artifacts / "facts"), "TIMEOUT": "86400"}
+    facts = {"CONNECTION": str(kept or artifacts / "facts"), "TIMEOUT": "86400"}
     ours |= {"ANSIBLE_CACHE_PLUGIN": "jsonfile"} | {f"ANSIBLE_CACHE_PLUGIN_{key}": value for key, value in facts.items()}
     return child.environment(
         **ours, ANSIBLE_CALLBACKS_ENABLED="strata_progress", ANSIBLE_NOCOLOR="1", STRATA_EVENTS=str(happened), **{lock.MARK: str(artifacts)}
@@ -276,17 +316,17 @@ def ensure_key(site: sites.Site) -> None:
         raise LabError(f"{key}: cannot be made: {error.stderr.strip()}") from error
 
 
-def _refuse_missing_needs(chosen: tuple[Stage, ...], book: ledger.Ledger) -> None:
+def _refuse_missing_needs(chosen: tuple[Stage, ...], absent: set[Stage], book: ledger.Ledger) -> None:
     names = {stage.name for stage in chosen}
     for stage in chosen:
-        for need in stage.needs:
+        for need in set(stage.needs) - {other.name for other in absent}:
             entry = book.get(need)
             if need not in names and not (entry and entry.is_finished):
                 raise LabError(f"stage {stage.name}: needs {need}, which is not up; fix: ./inv up --to {stage.name} builds both")
 
 
 @contextmanager
-def _signals() -> Iterator[None]:
+def signals() -> Iterator[None]:
     """A polite end (SIGTERM, a closed terminal) works like Ctrl-C: children end, the ledger stays whole.
 
     SIGINT is among them because a shell starts background commands with it ignored, and the lock's message asks for `kill -INT`.

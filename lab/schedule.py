@@ -27,6 +27,7 @@ class Result:
     left_out: int = 0  # disruptive checks
     error: LabError | None = None
     blocked_by: str = ""
+    words: str = ""  # how it ended, where its state does not say it all
 
 
 Work = Callable[[Stage], Result]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lab import site_yaml
+from lab import private_file, site_yaml
 from lab.errors import InputError, SiteError
 from lab.site_checks import Finding
+from lab.site_model import Model, SecretReference
 from lab.site_yaml import Location
 
 if TYPE_CHECKING:
@@ -58,10 +58,23 @@ def known_or_named(site: Site) -> dict[str, str]:
 def references(site: Site) -> dict[str, Location]:
     """The names of the secrets a site uses, each with the first place that does."""
     found: dict[str, Location] = {}
-    for index, user in enumerate(site.users):
-        if user.password is not None:
-            found.setdefault(user.password.secret, ("users", index, "password", "secret"))
+    for location, reference in _references(site, ()):
+        found.setdefault(reference.secret, (*location, "secret"))
     return found
+
+
+def _references(node: Any, location: Location) -> Iterator[tuple[Location, SecretReference]]:
+    if isinstance(node, SecretReference):
+        yield location, node
+    elif isinstance(node, Model):
+        for name, field in type(node).model_fields.items():
+            yield from _references(getattr(node, name), (*location, field.alias or name))
+    elif isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _references(value, (*location, key))
+    elif isinstance(node, tuple):
+        for index, value in enumerate(node):
+            yield from _references(value, (*location, index))
 
 
 def generate_missing(site: Site) -> tuple[str, ...]:
@@ -75,7 +88,7 @@ def generate_missing(site: Site) -> tuple[str, ...]:
         before = file.read_text(encoding="utf-8") if file.exists() else "# Made by `inv up`, one line per secret. Never commit this file.\n"
         if not before.endswith("\n"):
             before += "\n"
-        _write(file, before + "".join(f'{name}: "{secrets.token_urlsafe(24)}"\n' for name in names))
+        private_file.write(file, before + "".join(f'{name}: "{secrets.token_urlsafe(24)}"\n' for name in names))
     return names
 
 
@@ -97,18 +110,3 @@ def missing(site: Site) -> Iterator[Finding]:
             yield Finding(
                 location, f"there is no secret {name} in {file}", f"add the line `{name}: ...` to it (mode 0600), or say secrets: generated"
             )
-
-
-def _write(file: Path, text: str) -> None:
-    """Replace the file at once, never readable by others, not even for a moment."""
-    new = file.with_suffix(f".{os.getpid()}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        new.replace(file)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise

@@ -123,7 +123,7 @@ SIGNATURES = (
         "argument_specs",
         r"Validation of arguments failed|missing required arguments|value of .* must be one of",
         "a role got a variable its contract (meta/argument_specs.yml) does not allow",
-        "ansible-inventory -i SITE.yml --host {machine} shows what it gets; the site's key behind it is wrong, or lab/inventory.py is",
+        "ansible-inventory -i SITE.yml --host {machine} shows what it gets; the site's key behind it is wrong, or lab/inventory is",
     ),
     Signature(
         "undefined_variable",

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from lab import addressing, secrets, site_checks, site_messages, site_yaml
 from lab.errors import SiteError
+from lab.sections.backup import Backup
+from lab.sections.git import Git
+from lab.sections.nas import Nas
 from lab.site_fields import (
     GROUPS,
     Address,
     Domain,
-    Group,
     HostNumber,
     HostOrAddress,
     InterfaceName,
@@ -26,28 +27,17 @@ from lab.site_fields import (
     ProxyUrl,
     PublicKey,
     RelativePath,
-    SecretName,
     Server,
     SubnetName,
-    Suite,
     TimeZone,
     UplinkAddress,
     UserName,
     refuse,
 )
+from lab.site_machines import Machine, Platforms
+from lab.site_model import Model, SecretReference, derived, one_of
 
 __all__ = ["GROUPS", "Site", "load", "schema", "schema_text"]
-
-
-def _derived() -> Any:
-    """Default of what `addressing.resolve` fills in: nothing outside this package ever sees it unfilled."""
-    return None
-
-
-class Model(BaseModel):
-    """What all parts of a site share: unknown keys refused, no conversions, frozen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class Access(Model):
@@ -57,12 +47,6 @@ class Access(Model):
     private_key: RelativePath = Field(
         "artifacts/ssh/id_ed25519", description="relative to the folder of the site; made by `up` when missing"
     )
-
-
-class SecretReference(Model):
-    """A value that stands in secrets.yml, not here."""
-
-    secret: SecretName
 
 
 class User(Model):
@@ -78,35 +62,6 @@ class Simulated(Model):
 
     what: str
     by: str
-
-
-class Capacity(Model):
-    """What a platform has to give; the machines on it may not ask for more."""
-
-    vcpus: Annotated[int, Field(ge=1)] | None = None
-    memory_gib: Annotated[float, Field(gt=0)] | None = None
-    disk_gib: Annotated[float, Field(gt=0)] | None = None
-
-
-class ContainerOptions(Model):
-    """Options of all machines that are containers on the controller."""
-
-    suite: Suite = Field("trixie", description="Debian suite of the image")
-    apt_cache: bool = Field(False, description="packages are kept on the uplink between machines and runs; see also apt.proxy")
-    capacity: Capacity = Capacity()
-
-
-class MetalOptions(Model):
-    """Options of all machines that exist without us."""
-
-    capacity: Capacity = Capacity()
-
-
-class Platforms(Model):
-    """Options and capacity by kind of platform."""
-
-    container: ContainerOptions = ContainerOptions()
-    metal: MetalOptions = MetalOptions()
 
 
 class Apt(Model):
@@ -156,12 +111,12 @@ class Subnet(Model):
     """One network of the lab, with a leg of the router as its gateway."""
 
     _name: str = PrivateAttr("")
-    cidr: NetworkRange = Field(default_factory=_derived, description="the range; or give a size")
+    cidr: NetworkRange = Field(default_factory=derived, description="the range; or give a size")
     size: Annotated[int, Field(ge=8, le=30)] | None = Field(None, description="prefix length of a range carved from the supernet")
     purpose: str = ""
     vlan: Annotated[int, Field(ge=1, le=4094)] | None = None
     mtu: Annotated[int, Field(ge=576, le=9216)] = 1500
-    gateway: HostOrAddress = Field(default_factory=_derived, description="default: the first address")
+    gateway: HostOrAddress = Field(default_factory=derived, description="default: the first address")
     internet: bool = Field(False, description="may use the uplink")
     reach: tuple[str, ...] = Field((), description="subnets it may open connections to")
     manage: bool = Field(False, description="its machines may ssh to the router and to all machines")
@@ -181,15 +136,6 @@ class Subnet(Model):
         return self
 
 
-def _one_of(model: Model, *keys: str) -> None:
-    """Exactly one of the keys is given."""
-    given = [key for key in keys if getattr(model, key) is not None]
-    if not given:
-        refuse(f"needs one of {', '.join(keys)}")
-    if len(given) > 1:
-        refuse(f"cannot stand beside {given[0]}", "remove one of the two", given[1])
-
-
 class Reservation(Model):
     """A fixed address for a device that is not a machine of ours."""
 
@@ -197,11 +143,11 @@ class Reservation(Model):
     subnet: str
     mac: Mac
     host: HostNumber | None = None
-    address: Address = Field(default_factory=_derived)
+    address: Address = Field(default_factory=derived)
 
     @model_validator(mode="after")
     def _one_address(self) -> Self:
-        _one_of(self, "host", "address")
+        one_of(self, "host", "address")
         return self
 
 
@@ -209,14 +155,14 @@ class Record(Model):
     """A further name in the lab's domain: of an address, of a host number in a subnet, or of a machine."""
 
     name: Name
-    address: Address = Field(default_factory=_derived)
+    address: Address = Field(default_factory=derived)
     subnet: str | None = None
     host: HostNumber | None = None
     machine: str | None = None
 
     @model_validator(mode="after")
     def _one_address(self) -> Self:
-        _one_of(self, "address", "machine", "host")
+        one_of(self, "address", "machine", "host")
         if (self.host is None) != (self.subnet is None):
             refuse("host and subnet belong together", key="host" if self.subnet is None else "subnet")
         return self
@@ -242,72 +188,6 @@ class Network(Model):
         return self
 
 
-class ContainerPlatform(Model):
-    """A systemd container on the controller."""
-
-    kind: Literal["container"]
-
-
-class MetalPlatform(Model):
-    """A machine that exists without us."""
-
-    kind: Literal["metal"]
-    address: Address | None = Field(None, description="how the controller reaches it, when not by its first interface")
-
-
-Platform = Annotated[ContainerPlatform | MetalPlatform, Field(discriminator="kind")]
-
-
-class Interface(Model):
-    """A machine's leg in a subnet, always with a fixed address."""
-
-    _subnet: str = PrivateAttr("")
-    host: HostNumber | None = None
-    address: Address = Field(default_factory=_derived)
-    mac: Mac | None = Field(None, description="derived on containers; on metal, absent means that the machine has its address by itself")
-    interface: InterfaceName = Field("", description="its name; on containers that of the subnet unless given")
-
-    @property
-    def subnet(self) -> str:
-        """The subnet it is in: its key in the machine's `interfaces`."""
-        return self._subnet
-
-    @model_validator(mode="after")
-    def _one_address(self) -> Self:
-        _one_of(self, "host", "address")
-        return self
-
-
-class Machine(Model):
-    """Anything with an address that we manage."""
-
-    _name: str = PrivateAttr("")
-    _address: Any = PrivateAttr(None)
-    platform: Platform
-    groups: tuple[Group, ...] = ()
-    vcpus: Annotated[int, Field(ge=1)] = 1
-    memory_gib: Annotated[float, Field(gt=0)] = 0.5
-    disk_gib: Annotated[float, Field(gt=0)] = 4.0
-    interfaces: dict[str, Interface] = Field(default_factory=dict, description="by subnet; the router has none, it is in every subnet")
-
-    @property
-    def name(self) -> str:
-        """Its key in `machines`."""
-        return self._name
-
-    @property
-    def address(self) -> IPv4Address:
-        """Where the controller reaches it."""
-        address: IPv4Address = self._address
-        return address
-
-    @model_validator(mode="after")
-    def _name_parts(self) -> Self:
-        for subnet, interface in self.interfaces.items():
-            interface._subnet = subnet
-        return self
-
-
 class Site(Model):
     """One lab."""
 
@@ -323,6 +203,9 @@ class Site(Model):
     apt: Apt = Apt()
     network: Network
     machines: dict[MachineName, Machine] = Field(min_length=1)
+    nas: Nas | None = Field(None, description="without it, the site has no stage nas")
+    git: Git | None = None
+    backup: Backup | None = Field(None, description="without it, nothing is copied")
 
     @property
     def path(self) -> Path:

@@ -12,10 +12,15 @@ from ipaddress import IPv4Interface
 from typing import TYPE_CHECKING
 
 from lab.errors import suggest
+from lab.site_machines import KINDS
 from lab.site_yaml import Location
 
 if TYPE_CHECKING:
     from lab.site import Site
+
+
+# Debian boots with less, and then an apt update is killed.
+VM_MEMORY_GIB, VM_DISK_GIB = 0.5, 2
 
 
 @dataclass(frozen=True)
@@ -32,10 +37,16 @@ Check = Callable[["Site"], Iterator[Finding]]
 
 def run(site: Site) -> Iterator[Finding]:
     """Every finding of every check."""
-    from lab import site_checks_addresses  # here, because it is made of what is defined above
-
-    for check in CHECKS + site_checks_addresses.CHECKS:
+    for check in every():
         yield from check(site)
+
+
+def every() -> tuple[Check, ...]:
+    """All checks: of this module, of addresses, and of the optional sections."""
+    from lab import site_checks_addresses  # here, because these are made of what is defined above
+    from lab.sections import backup, git, nas_checks
+
+    return CHECKS + site_checks_addresses.CHECKS + git.CHECKS + nas_checks.CHECKS + backup.CHECKS
 
 
 def subnets_named_exist(site: Site) -> Iterator[Finding]:
@@ -97,6 +108,9 @@ def router_is_reachable(site: Site) -> Iterator[Finding]:
             f"did you mean {uplink.ip}, its address on the uplink?" if isinstance(uplink, IPv4Interface) else "give the address it has now"
         )
         yield Finding(("machines", name, "platform", "address"), "required: a router on metal must be reached before it is one", fix)
+    if router.platform.kind == "vm":
+        message = "a router cannot be a vm yet: its uplink is known to work in containers and on metal only"
+        yield Finding(("machines", name, "platform", "kind"), message, "container")
     if router.platform.kind == "container" and site.network.uplink.address == "dhcp":
         message = "a router in a container is reached at its uplink address, which dhcp does not tell"
         yield Finding(("network", "uplink", "address"), message, "give a static address")
@@ -198,14 +212,37 @@ def interfaces_are_told_apart(site: Site) -> Iterator[Finding]:
 
 def capacity_suffices(site: Site) -> Iterator[Finding]:
     """Machines ask no more of a platform than it has."""
-    for kind, capacity in (("container", site.platforms.container.capacity), ("metal", site.platforms.metal.capacity)):
+    for kind in KINDS:
+        capacity = getattr(site.platforms, kind).capacity
         machines = [machine for machine in site.machines.values() if machine.platform.kind == kind]
-        for key, unit in (("vcpus", "vCPUs"), ("memory_gib", "GiB of memory"), ("disk_gib", "GiB of disk")):
+        disks = sum(disk.size_gib for machine in machines for disk in machine.disks)
+        for key, unit, more in (("vcpus", "vCPUs", 0), ("memory_gib", "GiB of memory", 0), ("disk_gib", "GiB of disk", disks)):
             offered = getattr(capacity, key)
-            asked = round(sum(getattr(machine, key) for machine in machines), 6)  # 0.1 three times is not 0.3 to a float
+            asked = round(sum(getattr(machine, key) for machine in machines) + more, 6)  # 0.1 three times is not 0.3 to a float
             if offered is not None and asked > offered:
                 message = f"{len(machines)} machines ask for {asked:g} {unit}, the platform has {offered:g}"
                 yield Finding(("platforms", kind, "capacity", key), message, f"at least {asked:g}, or smaller machines")
+
+
+def vms_can_boot(site: Site) -> Iterator[Finding]:
+    """A virtual machine holds at least Debian."""
+    for name, machine in site.machines.items():
+        if machine.platform.kind == "vm":
+            for key, least in (("memory_gib", VM_MEMORY_GIB), ("disk_gib", VM_DISK_GIB)):
+                if getattr(machine, key) < least:
+                    message = f"{getattr(machine, key):g} GiB is too little for a vm"
+                    yield Finding(("machines", name, key), message, f"at least {least:g}")
+
+
+def disks_are_told_apart(site: Site) -> Iterator[Finding]:
+    """A further disk is kept under its name; the first one is called root."""
+    for name, machine in site.machines.items():
+        seen = {"root"}
+        for index, disk in enumerate(machine.disks):
+            if disk.name in seen:
+                message = f"{name} has a disk {disk.name} already"
+                yield Finding(("machines", name, "disks", index, "name"), message, "choose another name")
+            seen.add(disk.name)
 
 
 def macs_are_unique(site: Site) -> Iterator[Finding]:
@@ -240,5 +277,7 @@ CHECKS: tuple[Check, ...] = (
     trunk_has_vlans,
     interfaces_are_told_apart,
     capacity_suffices,
+    vms_can_boot,
+    disks_are_told_apart,
     macs_are_unique,
 )

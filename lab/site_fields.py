@@ -18,6 +18,10 @@ from lab.errors import suggest
 GROUPS: Mapping[str, str] = {
     "router": "routes between the subnets, serves their addresses, names and time",
     "client": "a machine without a service of its own",
+    "nas": "keeps files for the lab and exports them",
+    "git": "keeps the lab's repositories",
+    "backup": "keeps copies of what the lab cannot make again",
+    "spare": "stands only during a drill: what was lost is restored onto it",
 }
 """What a machine can be, by name. A stage that installs something brings its group."""
 

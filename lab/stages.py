@@ -6,9 +6,13 @@ import graphlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lab import playbook
 from lab.errors import InputError, suggest
+
+if TYPE_CHECKING:
+    from lab.site import Site
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,6 +25,7 @@ class Stage:
     summary: str
     needs: tuple[str, ...] = ()
     root: Path = ROOT  # where its playbook and roles are; tests have a tree of their own
+    is_optional: bool = True  # only where the site has a section of the stage's name
 
     @property
     def roles(self) -> Path:
@@ -33,7 +38,17 @@ class Stage:
         return self.root / "playbooks" / f"{self.name}.yml"
 
 
-STAGES = (Stage("network", "router, subnets, names, addresses and time for every machine"),)
+STAGES = (
+    Stage("network", "router, subnets, names, addresses and time for every machine", is_optional=False),
+    Stage("nas", "datasets with limits and snapshots, over NFS and SMB", ("network",)),
+    Stage("git", "the lab's repositories over SSH and HTTPS, this project among them", ("network",)),
+    Stage("backup", "copies of what cannot be made again, that no client can remove", ("network", "nas", "git")),
+)
+
+
+def of(site: Site, stages: tuple[Stage, ...] = STAGES) -> tuple[Stage, ...]:
+    """The stages a site has: those without which there is no lab, and those whose section stands in its file."""
+    return tuple(stage for stage in stages if not stage.is_optional or getattr(site, stage.name, None) is not None)
 
 
 def order(stages: Iterable[Stage] = STAGES) -> tuple[Stage, ...]:
@@ -51,6 +66,8 @@ def get(name: str, stages: Iterable[Stage] = STAGES) -> Stage:
     by_name = {stage.name: stage for stage in stages}
     if name in by_name:
         return by_name[name]
+    if name in {stage.name for stage in STAGES}:
+        raise InputError(f"stage {name}: the site does not have it; fix: write the section `{name}:` in its site.yml")
     raise InputError(f"stage {name}: there is no such stage; fix: {suggest(name, by_name)}")
 
 
@@ -64,7 +81,7 @@ def select(
         return (get(only, stages),)
     chosen = {stage.name for stage in stages}
     if to:
-        chosen &= _reached(get(to, stages).name, {stage.name: set(stage.needs) for stage in stages})
+        chosen &= _reached(get(to, stages).name, {stage.name: set(stage.needs) & chosen for stage in stages})
     if from_:
         users = {stage.name: {other.name for other in stages if stage.name in other.needs} for stage in stages}
         chosen &= _reached(get(from_, stages).name, users)

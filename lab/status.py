@@ -1,11 +1,11 @@
-"""What is known about a site without asking its machines: stages, machines, the age of the ledger."""
+"""What is known about a site, asking no machine but the one that keeps the backups: stages, machines, backups, the age of the ledger."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import find, ledger, stages
+from lab import find, ledger, platforms, protection, stages
 from lab import site as sites
 
 
@@ -15,10 +15,13 @@ def status(site_path: Path, say: Callable[[str], None] = print) -> int:
     inventory = find.inventory(site)
     book = ledger.Ledger(site.artifacts / "ledger.json", say)
     say(f"site {site.name}: {site.path}")
-    for stage in stages.order():
+    for stage in stages.order(stages.of(site)):
         say(f"  stage {stage.name}: {stage_line(book.get(stage.name), stage, inventory, book)}")
     for name, machine in site.machines.items():
-        say(f"  machine {name}: {machine.address}, {machine.platform.kind}, groups {', '.join(machine.groups)}")
+        backend = platforms.platform(machine.platform.kind).backend()
+        say(f"  machine {name}: {machine.address}, {machine.platform.kind} ({backend}), groups {', '.join(machine.groups)}")
+    for line in protection.lines(site, inventory, book, say):
+        say(f"  {line}")
     say(f"  {ledger_line(book)}")
     return 0
 

@@ -40,8 +40,8 @@ def lint() -> int:
         ["yamllint", "--strict", "."],
         *([["shellcheck", *scripts]] if scripts else []),
     ]
-    # ansible-lint parses playbooks without an inventory, which ansible.cfg refuses; the example site needs no secret.
-    example = {"ANSIBLE_INVENTORY": str(ROOT / "inventories" / "production" / "site.yml")}
+    # ansible-lint parses playbooks without an inventory, which ansible.cfg refuses; nobody has made the secrets of the example.
+    example = {"ANSIBLE_INVENTORY": str(ROOT / "inventories" / "production" / "site.yml"), "STRATA_LOOK_ONLY": "1"}
     return max([_command(command, **example) for command in commands])
 
 

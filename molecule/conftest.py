@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import testinfra
 
+from lab.inventory.machines import ALIVE
+
 INVENTORY = os.environ.get("STRATA_INVENTORY") or str(Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]) / "inventory.yml")
 
 
@@ -49,12 +51,21 @@ def lab(variables):
             if known["ansible_connection"].endswith("podman"):
                 hosts[name] = testinfra.get_host(f"podman://{known['ansible_host']}")
             else:
+                key, arguments = ssh(known)
                 hosts[name] = testinfra.get_host(
-                    f"ssh://{known['ansible_user']}@{known['ansible_host']}",
-                    ssh_identity_file=known["ansible_ssh_private_key_file"],
-                    ssh_extra_args=known["ansible_ssh_common_args"],
+                    f"ssh://{known.get('ansible_user', 'root')}@{known['ansible_host']}",
+                    ssh_identity_file=key,
+                    ssh_extra_args=arguments,
                     controlpersist=60,
                 )
         return hosts[name]
 
     return host
+
+
+def ssh(known):
+    """(key, arguments) for a machine: a site says them, and in a scenario they are what molecule/shared/create.yml made."""
+    if "ansible_ssh_private_key_file" in known:
+        return known["ansible_ssh_private_key_file"], known["ansible_ssh_common_args"]
+    made = os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]
+    return f"{made}/id_ed25519", f"-o IdentitiesOnly=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile={made}/known_hosts {ALIVE}"

@@ -1,20 +1,25 @@
-"""What makes a machine exist. A platform has three methods, and nothing outside this package knows more of it."""
+"""What makes a machine exist. A platform has four methods, and nothing outside this package knows more of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lab.change import Change
 from lab.errors import InputError
 from lab.platforms.container import Container
 from lab.platforms.metal import Metal
+from lab.platforms.uml import image as vm_image
+from lab.platforms.vm import Vm
+
+if TYPE_CHECKING:
+    from lab.site import Site
 
 Spec = Mapping[str, Any]
 
 
 class Platform(Protocol):
-    """`spec` is the `machine_spec` of lab/inventory.py. With `check` nothing is written, and the Change says what would be."""
+    """`spec` is the `machine_spec` of lab/inventory. With `check` nothing is written, and the Change says what would be."""
 
     def ensure(self, name: str, spec: Spec, *, check: bool = False) -> Change:
         """Makes the machine exist and run."""
@@ -25,8 +30,11 @@ class Platform(Protocol):
     def address(self, name: str, spec: Spec) -> str:
         """Where the controller reaches the machine."""
 
+    def backend(self) -> str:
+        """What its machines really run on."""
 
-PLATFORMS: dict[str, Callable[[], Platform]] = {"container": Container, "metal": Metal}
+
+PLATFORMS: dict[str, Callable[[], Platform]] = {"container": Container, "metal": Metal, "vm": Vm}
 
 
 def platform(kind: str) -> Platform:
@@ -37,6 +45,12 @@ def platform(kind: str) -> Platform:
     if kind not in PLATFORMS:
         raise InputError(f"platform {kind!r} does not exist; fix: use one of {', '.join(sorted(PLATFORMS))}")
     return PLATFORMS[kind]()
+
+
+def prepare(site: Site, say: Callable[[str], None]) -> None:
+    """Makes what takes minutes before any playbook waits for it in silence: the kernel of virtual machines."""
+    if any(machine.platform.kind == "vm" for machine in site.machines.values()):
+        vm_image.ensure(site.platforms.vm.suite, say)
 
 
 def remove_all(machines: Mapping[str, Mapping[str, Any]], say: Callable[[str], None]) -> list[Change]:

@@ -22,20 +22,23 @@ from lab.wait import wait_for
 
 BOOT_SECONDS = 120  # a container is up in 1 to 3 s; a loaded CI machine took 25
 HARDWARE = "strata.hardware"
+OWNER = "strata.owner"  # the file of the key that may log in: of two clones with one site each, only one has the machines
 
 
 class Container:
-    """Machines of one podman store."""
+    """Machines of one podman store. What runs inside is the machine's own affair: Vm overrides those parts."""
 
     def ensure(self, name: str, spec: Mapping[str, Any], *, check: bool = False) -> Change:
         """Makes networks, container and the controller's routes; starts what stopped.
 
-        Raises LabError where the container exists with other cables, for that cannot be changed without losing the machine.
+        Raises LabError where the container exists with other cables, for that cannot be changed without losing the machine, and where
+        it belongs to another copy of the site.
         """
         container = spec["container"]
-        wanted = hardware(spec)
+        wanted = self.hardware(spec)
         before = state(container)
-        after = {"state": "running", "hardware": wanted}
+        after = {"state": "running", "hardware": wanted, "owner": owner(spec)}
+        refuse_foreign(name, spec, before)
         if before.get("hardware", wanted) != wanted:
             raise LabError(
                 f"machine {name}: container {container} was made with other cables or another image than the site asks for"
@@ -46,14 +49,16 @@ class Container:
         changed = before != after or bool(missing_routes) or bool(cache and not apt_cache.is_running(cache["container"]))
         if changed and not check:
             if not before:
-                create(spec, wanted)
+                self.create(spec, wanted)
             elif before["state"] != "running":
                 podman("start", container)
             if cache:
                 apt_cache.ensure(cache, spec["uplink"]["network"], spec["image_suite"])
             set_routes(spec, missing_routes)
-            wait_until_booted(container)
-        facts = {"address": self.address(name, spec), "host_key": host_key(container) if exists("container", container) else ""}
+            self.wait_until_booted(container)
+        facts = {"address": self.address(name, spec), "host_key": "", "backend": self.backend()}
+        if exists("container", container):
+            facts["host_key"] = self.host_key(container)
         return Change(f"machine {name}", changed, before, after, facts)
 
     def remove(self, name: str, spec: Mapping[str, Any], *, check: bool = False) -> Change:
@@ -72,6 +77,38 @@ class Container:
     def address(self, name: str, spec: Mapping[str, Any]) -> str:
         """The uplink address where the machine has one, else what the site says."""
         return str((spec.get("uplink") or spec).get("address", spec["container"]))
+
+    def backend(self) -> str:
+        """What the machines run on, for facts and status."""
+        return "systemd container"
+
+    def hardware(self, spec: Mapping[str, Any]) -> str:
+        """A hash of what a running machine cannot change."""
+        return hardware(spec)
+
+    def create(self, spec: Mapping[str, Any], wanted: str) -> None:
+        """Networks, then the container with its cables and the controller's key."""
+        reference = image.ensure(spec["image_suite"])
+        plugs = plug_in(spec, with_macs=True)
+        resolver = ["--dns", spec["uplink"]["gateway"]] if spec.get("uplink") else []
+        run(spec, wanted, "--systemd=always", *resolver, *plugs, reference, "/sbin/init")
+        if public_key := spec.get("public_key_file"):
+            script = "umask 077; mkdir -p /root/.ssh; cat > /root/.ssh/authorized_keys"
+            podman("exec", "--interactive", spec["container"], "sh", "-c", script, stdin=read_key(Path(public_key)))
+
+    def wait_until_booted(self, container: str) -> None:
+        """Until systemd says that all it wanted is started."""
+        words = ["podman", "exec", container, "systemctl", "is-system-running"]
+        wait_for(
+            f"machine in container {container} has booted",
+            lambda: subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip(),
+            lambda seen: seen in ("running", "degraded"),
+            BOOT_SECONDS,
+        )
+
+    def host_key(self, container: str) -> str:
+        """The machine's own SSH host key; empty where there is none yet."""
+        return host_key(container, "/etc/ssh/ssh_host_ed25519_key.pub")
 
 
 def networks(spec: Mapping[str, Any]) -> list[str]:
@@ -93,29 +130,53 @@ def state(container: str) -> dict[str, Any]:
     if not exists("container", container):
         return {}
     found = inspect(container)
-    return {"state": found["State"]["Status"], "hardware": found["Config"]["Labels"].get(HARDWARE, "unknown")}
+    labels = found["Config"]["Labels"]
+    return {"state": found["State"]["Status"], "hardware": labels.get(HARDWARE, "unknown"), "owner": labels.get(OWNER, "")}
 
 
-def create(spec: Mapping[str, Any], wanted: str) -> None:
-    """Networks, then the container with its cables and the controller's key."""
-    reference = image.ensure(spec["image_suite"])
-    cables = []
+def owner(spec: Mapping[str, Any]) -> str:
+    """Whose machine it is: the key file of its site; empty in a scenario, which is alone with its machines."""
+    return str(spec.get("public_key_file") or "")
+
+
+def refuse_foreign(name: str, spec: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    """Two clones of the project have sites of the same name; the second one's key would not even let it in."""
+    if before and before["owner"] != owner(spec):
+        raise LabError(
+            f"machine {name}: container {spec['container']} belongs to another copy of this site, whose key is {before['owner'] or 'none'}"
+            "; fix: ./inv down removes it with its data, here or there; or give one of the sites another name and other ranges"
+        )
+
+
+def plug_in(spec: Mapping[str, Any], *, with_macs: bool) -> list[str]:
+    """Makes the networks that are missing; returns podman's words for the machine's plugs in them."""
+    words = []
     for cable in spec["cables"]:
         bridges.ensure(cable["network"], cable["bridge_mtu"])
-        cables += ["--network", f"{cable['network']}:interface_name={cable['interface']},mac={cable['mac']}"]
-    resolver = []
+        mac = f",mac={cable['mac']}" if with_macs else ""
+        words += ["--network", f"{cable['network']}:interface_name={cable['interface']}{mac}"]
     if uplink := spec.get("uplink"):
         bridges.ensure_uplink(uplink["network"], uplink["cidr"], uplink["gateway"])
-        cables += ["--network", f"{uplink['network']}:interface_name={uplink['interface']},ip={uplink['address']}"]
-        resolver = ["--dns", uplink["gateway"]]
+        words += ["--network", f"{uplink['network']}:interface_name={uplink['interface']},ip={uplink['address']}"]
+    return words or ["--network=none"]
+
+
+def run(spec: Mapping[str, Any], wanted: str, *words: str) -> None:
+    """Starts a container that stands for a machine."""
     # Privileged: a machine mounts, sets sysctls and firewalls; and a restricted controller cannot hand on smaller limits.
     # Restart: `reboot` inside ends the container, and power comes back, as on a machine.
-    words = ["--systemd=always", "--privileged", "--restart=always", "--no-hosts"]
-    words += ["--label", f"{HARDWARE}={wanted}", "--hostname", spec["hostname"]]
-    podman("run", "--detach", "--name", spec["container"], *words, *resolver, *(cables or ["--network=none"]), reference, "/sbin/init")
-    if public_key := spec.get("public_key_file"):
-        script = "umask 077; mkdir -p /root/.ssh; cat > /root/.ssh/authorized_keys"
-        podman("exec", "--interactive", spec["container"], "sh", "-c", script, stdin=read_key(Path(public_key)))
+    common = [
+        "--privileged",
+        "--restart=always",
+        "--no-hosts",
+        "--label",
+        f"{HARDWARE}={wanted}",
+        "--label",
+        f"{OWNER}={owner(spec)}",
+        "--hostname",
+        spec["hostname"],
+    ]
+    podman("run", "--detach", "--name", spec["container"], *common, *words)
 
 
 def read_key(file: Path) -> bytes:
@@ -126,21 +187,9 @@ def read_key(file: Path) -> bytes:
         raise LabError(f"{file}: is missing, so no machine could let the controller in; fix: ./inv up makes it") from None
 
 
-def wait_until_booted(container: str) -> None:
-    """Until systemd says that all it wanted is started."""
-    words = ["podman", "exec", container, "systemctl", "is-system-running"]
-    wait_for(
-        f"machine in container {container} has booted",
-        lambda: subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip(),
-        lambda seen: seen in ("running", "degraded"),
-        BOOT_SECONDS,
-    )
-
-
-def host_key(container: str) -> str:
-    """The machine's own SSH host key, read from the machine and not from the wire; empty where there is none yet."""
-    words = ["podman", "exec", container, "cat", "/etc/ssh/ssh_host_ed25519_key.pub"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+def host_key(container: str, file: str) -> str:
+    """An SSH host key as its machine wrote it, and not from the wire; empty where there is none yet."""
+    done = subprocess.run(["podman", "exec", container, "cat", file], capture_output=True, text=True, check=False)
     return " ".join(done.stdout.split()[:2])
 
 

@@ -22,3 +22,7 @@ class Metal:
     def address(self, name: str, spec: Mapping[str, Any]) -> str:
         """As the site says."""
         return str(spec["address"])
+
+    def backend(self) -> str:
+        """As it is."""
+        return "hardware"

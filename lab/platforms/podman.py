@@ -31,9 +31,9 @@ def podman(*words: str, stdin: bytes | None = None) -> str:
 
 
 @contextmanager
-def exclusive() -> Iterator[None]:
+def exclusive(what: str = "podman") -> Iterator[None]:
     """Held while something shared by machines (image, network) is looked for and made; machines are made side by side."""
-    with (Path(tempfile.gettempdir()) / "strata-podman.lock").open("w") as lock:
+    with (Path(tempfile.gettempdir()) / f"strata-{what}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -79,6 +79,17 @@ def test_disruptive_checks_run_on_request_only_and_are_counted(tmp_path: Path, i
     assert (report.passed, report.left_out) == (passed, left_out)
 
 
+LIVE = "import pytest\n@pytest.mark.live\ndef test_the_name_leads_here():\n    pass\n"
+
+
+@pytest.mark.parametrize(("is_drill", "passed", "left_out"), [(True, 1, 2), (False, 2, 1)])
+def test_a_drill_leaves_out_what_only_the_real_machine_can_pass(tmp_path: Path, is_drill: Any, passed: Any, left_out: Any) -> None:
+    project = Project(tmp_path)
+    stage = project.stage("one", check=LIVE + DISRUPTIVE + GOOD_CHECK)
+    report = checks.run(stage, project.site, project.artifacts / "logs", child.Children(), is_drill=is_drill)
+    assert (report.passed, report.left_out) == (passed, left_out)
+
+
 def test_a_stage_whose_checks_were_all_left_out_is_not_proven_and_not_called_skipped(tmp_path: Path) -> None:
     report = run(tmp_path, DISRUPTIVE)
     assert not report.is_good

@@ -8,6 +8,7 @@ from lab import site as sites
 from lab.stages import ROOT
 
 SITE = Path(__file__).parent / "sites" / "valid" / "small.yml"
+VM = SITE.with_name("vm.yml")
 
 
 def told(finding: doctor.Finding) -> tuple[str, bool]:
@@ -112,7 +113,7 @@ def test_memory_has_to_hold_the_sum_of_the_machines(tmp_path: Path, free_kib: in
 
 @pytest.mark.parametrize(("free_gib", "state"), [(40, "ok"), (1, "missing")])
 def test_room_on_disk_is_looked_at(free_gib: int, state: str) -> None:
-    assert told(doctor.disk(free_gib * doctor.GIB)) == (state, state == "missing")
+    assert told(doctor.disk(free_gib * doctor.GIB, 4)) == (state, state == "missing")
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,17 @@ def test_room_on_disk_is_looked_at(free_gib: int, state: str) -> None:
 )
 def test_leftovers_are_containers_nobody_recorded(containers: Any, is_recorded: bool, state: str) -> None:
     assert told(doctor.leftovers(containers, is_recorded)) == (state, state == "note")
+
+
+def test_disks_of_virtual_machines_need_room_and_those_of_containers_do_not() -> None:
+    assert doctor.wanted_disk_gib(sites.load(SITE)) == doctor.IMAGES_GIB
+    assert doctor.wanted_disk_gib(sites.load(VM)) == doctor.IMAGES_GIB + doctor.VM_IMAGES_GIB + 4 + 4 + 0.5
+
+
+def test_virtual_machines_are_plugged_in_by_taps(tmp_path: Path) -> None:
+    assert told(doctor.tun(tmp_path / "tun")) == ("missing", True)
+    (tmp_path / "tun").touch()
+    assert told(doctor.tun(tmp_path / "tun")) == ("ok", False)
 
 
 def test_kvm_is_never_required(tmp_path: Path) -> None:

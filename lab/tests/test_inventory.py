@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from lab import inventory, secrets
+from lab import find, inventory, secrets, site_warnings, ssh
 from lab import site as sites
 from lab.errors import InputError
 from lab.stages import ROOT
 
 SMALL = Path(__file__).parent / "sites" / "valid" / "small.yml"
 METAL = Path(__file__).parent / "sites" / "valid" / "metal.yml"
+COPIES = SMALL.with_name("backup.yml")
 REHEARSAL, PRODUCTION = (ROOT / "inventories" / name / "site.yml" for name in ("rehearsal", "production"))
 PROGRAMS = Path(sys.executable).parent
 
@@ -51,7 +52,7 @@ def test_a_leg_says_what_its_subnet_is(file: Path, name: str, expected: Any) -> 
     assert {key: leg(file, name)[key] for key in expected} == expected
 
 
-@pytest.mark.parametrize(("file", "tags"), [(METAL, [2, 3, 4094]), (SMALL, [0, 0]), (PRODUCTION, [10, 20, 30, 40]), (REHEARSAL, [0] * 4)])
+@pytest.mark.parametrize(("file", "tags"), [(METAL, [2, 3, 4094]), (SMALL, [0, 0]), (PRODUCTION, [10, 20, 30, 40]), (REHEARSAL, [0] * 5)])
 def test_tags_are_published_where_a_trunk_carries_them(file: Path, tags: Any) -> None:
     assert [leg["vlan"] for leg in variables(file, "gate")["router_legs"]] == tags
 
@@ -124,7 +125,7 @@ def test_packages_come_through_the_cache_where_there_is_one(file: Path, proxy: s
         (REHEARSAL, "nas-client", "10.64.20.11", "root", "yes"),
         (REHEARSAL, "web", "10.64.30.11", "root", "yes"),
         (PRODUCTION, "gate", "192.168.1.2", "root", "accept-new"),
-        (PRODUCTION, "nas", "10.20.10.11", "root", "accept-new"),
+        (PRODUCTION, "store", "10.20.10.11", "root", "accept-new"),
         (PRODUCTION, "hypervisor", "10.20.10.12", "root", "accept-new"),
         (METAL, "gate", "192.0.2.5", "installer", "accept-new"),
         (METAL, "admin", "172.16.0.2", "installer", "accept-new"),
@@ -136,6 +137,12 @@ def test_every_machine_is_reached_where_the_site_says(file: Path, name: str, add
     assert (found["ansible_host"], found["ansible_user"], found["ansible_connection"]) == (address, user, "ssh")
     assert f"StrictHostKeyChecking={checking} " in found["ansible_ssh_common_args"]
     assert Path(found["ansible_ssh_private_key_file"]).is_relative_to(file.parent)
+
+
+def test_ssh_gives_up_on_a_machine_that_went_down_without_a_word() -> None:
+    effective = subprocess.run(["ssh", "-G", *ssh.command(variables(REHEARSAL, "store"))[1:]], capture_output=True, text=True, check=True)
+    options = dict(line.partition(" ")[::2] for line in effective.stdout.splitlines())
+    assert 0 < int(options["serveraliveinterval"]) * int(options["serveralivecountmax"]) <= 60
 
 
 def test_a_container_router_has_its_uplink_addressed_by_the_platform() -> None:
@@ -174,6 +181,7 @@ def test_everything_published_is_plain_data() -> None:
 def ansible(program: str, *words: str) -> Any:
     env = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "COLUMNS": "1000"}
     env["ANSIBLE_CACHE_PLUGIN"] = "memory"  # facts of earlier runs are shown among the variables
+    env["STRATA_LOOK_ONLY"] = "1"  # nobody has made the secrets of the example
     return subprocess.run([PROGRAMS / program, *words], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
 
@@ -187,7 +195,7 @@ def untagged(value: Any) -> Any:
 def test_plain_ansible_sees_what_we_build() -> None:
     done = ansible("ansible-inventory", "-i", str(PRODUCTION), "--list")
     assert done.returncode == 0, done.stderr
-    seen, ours = untagged(json.loads(done.stdout)), built(PRODUCTION)
+    seen, ours = untagged(json.loads(done.stdout)), find.inventory(sites.load(PRODUCTION))
     for found in seen["_meta"]["hostvars"].values():
         found.pop("ansible_local", None)  # Ansible adds it by itself, empty
     assert seen["_meta"]["hostvars"] == ours["_meta"]["hostvars"]
@@ -203,3 +211,45 @@ def test_a_refused_site_ends_plain_ansible_with_our_message(tmp_path: Path) -> N
     assert done.returncode != 0
     assert f"{site}:3: domian: " in done.stdout + done.stderr
     assert not ran.exists()
+
+
+def test_clients_of_the_backup_are_let_in_and_nobody_else() -> None:
+    rules = variables(COPIES, "vault")["baseline_firewall_rules"]
+    assert rules == [{"comment": "backups", "protocol": "tcp", "ports": [22], "sources": ["10.64.10.11"], "interfaces": []}]
+    assert variables(SMALL, "admin")["baseline_firewall_rules"] == []
+
+
+def test_a_machine_copies_what_the_site_says_and_the_backup_machine_the_authority() -> None:
+    assert built(COPIES)["backup_client"] == {"hosts": ["admin", "vault"]}
+    assert [source["name"] for source in variables(COPIES, "admin")["backup_client_sources"]] == ["settings", "database"]
+    assert variables(COPIES, "admin")["backup_client_copies"] == []
+    own = variables(COPIES, "vault")
+    assert own["backup_client_copies"] == [
+        {"from": str(COPIES.parent / "artifacts" / "ca"), "to": own["backup_client_sources"][0]["paths"][0]}
+    ]
+    expected = [("vault", "authority"), ("admin", "settings"), ("admin", "database")]
+    assert [(one["machine"], one["source"]) for one in own["backup_server_sources"]] == expected
+    assert "backup_client_sources" not in variables(COPIES, "gate")
+
+
+def test_the_git_server_and_datasets_marked_for_it_are_copied() -> None:
+    names = {one["source"] for one in variables(REHEARSAL, "vault")["backup_server_sources"]}
+    assert {"git", "nas-people", "authority"} <= names and "nas-media" not in names
+    dataset = variables(REHEARSAL, "store")["backup_client_sources"][0]
+    assert dataset["paths"] == ["/srv/nas/people"]
+    stopped = next(one for one in variables(REHEARSAL, "forge")["backup_client_sources"] if one["name"] == "git")["stop_for_restore"]
+    assert "nginx.service" in stopped
+
+
+def test_a_site_without_the_section_copies_nothing() -> None:
+    assert built(SMALL)["backup_client"] == {"hosts": []}
+    assert not [key for known in built(SMALL)["_meta"]["hostvars"].values() for key in known if key.startswith("backup")]
+
+
+def test_only_a_copy_beside_its_original_is_warned_of() -> None:
+    said = [str(warning).partition(": ")[2] for warning in site_warnings.of(sites.load(COPIES))]
+    assert said == [
+        "machines.vault.platform.kind: warning: vault keeps the copies of admin on the same platform (container): one broken computer"
+        " takes both; fix: keep copies on a machine of metal"
+    ]
+    assert [site_warnings.of(sites.load(file)) for file in (SMALL, REHEARSAL, PRODUCTION)] == [[], [], []]

@@ -142,11 +142,10 @@ def test_kill_9_leaves_a_readable_ledger(tmp_path: Path) -> None:
         assert said == []
 
 
-@pytest.mark.parametrize(
-    ("stamp", "words"), [("nonsense", "at an unknown time"), (ledger.now(), "just now"), ("2020-01-01T00:00:00+00:00", "d ago")]
-)
+@pytest.mark.parametrize(("stamp", "words"), [("nonsense", "at an unknown time"), ("2020-01-01T00:00:00+00:00", "d ago")])
 def test_ages_are_said_in_words(stamp: Any, words: Any) -> None:
     assert ledger.age(stamp).endswith(words)
+    assert ledger.age(ledger.now()) == "just now"
 
 
 def test_a_fingerprint_has_the_programs_of_our_modules_and_nothing_compiled(stage: Any) -> None:

@@ -96,7 +96,7 @@ def test_check_mode_only_asks_and_says_what_would_be_made(fake_podman: Path, tmp
 
 
 def test_a_container_with_other_cables_is_refused_and_not_replaced(fake_podman: Path) -> None:
-    found = '[{"State": {"Status": "running"}, "Config": {"Labels": {"strata.hardware": "0123"}}}]'
+    found = '[{"State": {"Status": "running"}, "Config": {"Labels": {"strata.hardware": "0123", "strata.owner": "/nowhere/id.pub"}}}]'
     script(fake_podman, f"case $2 in exists) exit 0;; inspect) echo '{found}';; *) exit 9;; esac")
     with pytest.raises(LabError, match=r"machine gate: container lab-gate was made with other cables .*; fix: ./inv down"):
         container.Container().ensure("gate", SPEC)
@@ -122,3 +122,11 @@ def test_metal_is_never_removed_and_the_router_goes_last(fake_podman: Path, tmp_
     assert [change.what for change in remove_all(machines, said.append)] == ["machine web", "machine gate"]
     removed = [line.split()[-1] for line in (tmp_path / "calls").read_text().splitlines() if line.startswith("rm ")]
     assert (removed, said) == (["lab-web", "lab-gate"], ["web: removed", "gate: removed"])
+
+
+def test_a_machine_of_another_clone_is_not_taken_over() -> None:
+    spec = {"container": "rehearsal-web", "public_key_file": "/here/id.pub"}
+    container.refuse_foreign("web", spec, {})
+    container.refuse_foreign("web", spec, {"owner": "/here/id.pub"})
+    with pytest.raises(LabError, match=r"container rehearsal-web belongs to another copy of this site, whose key is /there/id.pub; fix: "):
+        container.refuse_foreign("web", spec, {"owner": "/there/id.pub"})

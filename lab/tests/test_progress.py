@@ -20,12 +20,14 @@ def test_output_that_is_no_terminal_gets_plain_lines(capsys: pytest.CaptureFixtu
         for event in ({"event": "play", "name": "Router"}, *[{"event": "task", "role": "router", "task": str(n)} for n in range(50)]):
             view.event("network", event)
         view.event("network", {"event": "failed", "task": "Install", "host": "gate"})
+        view.event("network", {"event": "notice", "host": "gate", "text": "nothing was pushed: it is a shallow clone"})
         view.ended(Result("network", "up", 61, True, 7))
     lines = [line.split(" ", 1)[1] for line in capsys.readouterr().out.splitlines()]
     assert lines == [
         "network: Router",
         "network: role router",
         "network: failed: Install on gate",
+        "network: nothing was pushed: it is a shallow clone",
         "network: up: built, 7 checks passed (1 min 01 s)",
     ]
 

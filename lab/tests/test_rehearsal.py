@@ -46,3 +46,15 @@ def test_leftovers_that_cannot_be_removed_end_the_test(tmp_path: Path, monkeypat
     monkeypatch.setattr(rehearsal, "_command", lambda *words: ["false"])
     with pytest.raises(LabError, match="ended with code 1"):
         rehearsal.remove_leftovers(rehearsal.twin(find.site(), tmp_path))
+
+
+def test_a_site_with_backups_is_drilled_and_loses_a_machine_before_it_is_taken_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rehearsal, "traces", lambda site: {})
+    test = rehearsal.Rehearsal(rehearsal.twin(find.site(), tmp_path))
+    names = [name for name, _ in test.phases()]
+    assert ("a drill restores every source" in names) == (test.site.backup is not None)
+    if test.site.backup:
+        assert names.index("a lost machine comes back with its data") < names.index("down removes the site")
+        assert test.machine_to_lose() in ("forge", "store")

@@ -216,6 +216,8 @@ def slow_run(project: Project) -> Any:
             time.sleep(0.1)
         yield process
         process.kill()
+        process.wait()
+    lock.end_leftovers(project.artifacts, print)  # its playbook, which would sleep on for minutes
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

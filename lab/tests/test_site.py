@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from lab import site_checks, site_checks_addresses, site_yaml
+from lab import site_checks, site_yaml
 from lab.errors import InputError, Problem, SiteError, suggest
 from lab.site import GROUPS, Site, load, schema_text
 
@@ -60,7 +60,7 @@ def test_a_valid_site_loads_with_every_derived_value_filled_in(file: Path) -> No
 
 def test_every_check_has_a_fixture(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a check, some invalid fixture has to get other messages than with it."""
-    checks = site_checks.CHECKS + site_checks_addresses.CHECKS
+    checks = site_checks.every()
     found: dict[str, int] = dict.fromkeys((check.__name__ for check in checks), 0)
 
     def counting(site: Site) -> list[site_checks.Finding]:

@@ -16,6 +16,7 @@ from lab.site import Site, load
 
 VALID = sorted((Path(__file__).parent / "sites/valid").glob("*.yml"))
 TEXTS = [file.read_text() for file in VALID]
+SMALL = (Path(__file__).parent / "sites/valid/small.yml").read_text()
 JUNK = st.one_of(
     st.none(),
     st.booleans(),
@@ -111,7 +112,7 @@ def test_a_mutated_site_is_accepted_without_collisions_or_refused_with_problems(
 @given(data=st.data())
 def test_moved_addresses_never_collide_in_an_accepted_site(data: st.DataObject) -> None:
     """Only numbers and ranges change, all to plausible values, so that many of the sites are accepted."""
-    site = yaml.safe_load(TEXTS[-1])
+    site = yaml.safe_load(SMALL)
     numbers = st.integers(1, 12)
     ranges = st.sampled_from(["10.64.10.0/24", "10.64.10.0/28", "10.64.10.8/29", "10.64.20.0/24", "10.64.216.0/24"])
     subnets = site["network"]["subnets"]

@@ -1,10 +1,12 @@
 import graphlib
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from lab import stages
 from lab.errors import InputError
+from lab.site import Site
 from lab.stages import Stage
 
 DIAMOND = (Stage("top", "", ("left", "right")), Stage("left", "", ("base",)), Stage("right", "", ("base",)), Stage("base", ""))
@@ -46,7 +48,7 @@ def test_a_circle_is_refused() -> None:
     ("arguments", "message"),
     [
         ({"only": "netwrok"}, "stage netwrok: there is no such stage; fix: did you mean network?"),
-        ({"to": "kitchen"}, "stage kitchen: there is no such stage; fix: one of: network"),
+        ({"to": "kitchen"}, "stage kitchen: there is no such stage; fix: one of: backup, git, nas, network"),
         (
             {"only": "network", "to": "network"},
             "--only names the one stage to run, so --to and --from say nothing beside it; fix: leave out either",
@@ -66,3 +68,10 @@ def test_a_range_with_nothing_in_it_is_refused() -> None:
 
 def test_the_shipped_stages_are_in_order_and_named_once() -> None:
     assert len({stage.name for stage in stages.STAGES}) == len(stages.order()) == len(stages.STAGES)
+
+
+def test_a_site_has_the_stages_whose_sections_it_has() -> None:
+    tower = (Stage("base", "", is_optional=False), Stage("nas", "", ("base",)))
+    without, having = (cast(Site, SimpleNamespace(nas=section)) for section in (None, object()))
+    assert stages.of(without, tower) == tower[:1]
+    assert stages.of(having, tower) == tower

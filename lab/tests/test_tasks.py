@@ -15,10 +15,12 @@ ENV_LINES = 40  # a screen
 PROBE = """
 import sys
 from invoke.main import program
-from lab import find, run
+from lab import drill, find, restore, run
 find.enter_sandbox = lambda path: None
 run.up = lambda path, **options: print("up", path.parent.name, sorted((k, v) for k, v in options.items() if v))
 run.verify = lambda path, stage, **options: print("verify", path.parent.name, stage, *sorted(k for k, v in options.items() if v))
+drill.drill = lambda path, source: print("drill", path.parent.name, source)
+restore.restore = lambda path, machine, **options: print("restore", path.parent.name, machine, *sorted(k for k, v in options.items() if v))
 program.run(["inv", *sys.argv[1:]])
 """
 
@@ -43,6 +45,13 @@ def inv(*words: Any) -> Any:
         ("verify --disruptive network --site production", "verify production network disruptive"),
         ("verify network --yes --disruptive", "verify rehearsal network disruptive yes"),
         ("verify -d -y network", "verify rehearsal network disruptive yes"),
+        ("drill", "drill rehearsal None"),
+        ("drill git", "drill rehearsal git"),
+        ("drill --site production git", "drill production git"),
+        ("drill git --site production", "drill production git"),
+        ("restore forge", "restore rehearsal forge"),
+        ("restore forge --yes --force --site production", "restore production forge force yes"),
+        ("restore --site production --yes forge", "restore production forge yes"),
     ],
 )
 def test_every_option_reaches_its_function(words: Any, expected: Any) -> None:

@@ -4,6 +4,7 @@ import ipaddress
 import json
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +98,16 @@ def test_packages_come_with_retries_and_from_the_cache_of_the_site(machines):
         proxy = machine.known.get("baseline_apt_proxy")
         found = f'Acquire::http::Proxy "{proxy}";' in settings if proxy else "Acquire::http::Proxy" not in settings
         assert found, machine.name
+
+    each(check, machines)
+
+
+def test_the_machine_trusts_the_authorities_of_its_site(machines):
+    def check(machine):
+        for authority in machine.known.get("baseline_ca_files", []):
+            file, ours = f"/usr/local/share/ca-certificates/{authority['name']}.crt", Path(authority["file"]).read_text()
+            assert machine.host.check_output("cat %s", file) == ours.strip(), f"{machine.name}: {file} is not {authority['file']}"
+            assert machine.host.run("openssl verify %s", file).rc == 0, f"{machine.name} does not trust {authority['name']}"
 
     each(check, machines)
 

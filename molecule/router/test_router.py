@@ -1,6 +1,5 @@
 """What the router promises to its lab. Every expectation comes from the variables of role router."""
 
-import contextlib
 import ipaddress
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 import probes
 import pytest
 
+from lab.reboots import reboot
 from lab.together import each
 from lab.wait import wait_for
 
@@ -330,21 +330,9 @@ def test_a_second_dhcp_server_makes_the_router_refuse_to_serve(plugs, router):
     assert router.service("dnsmasq").is_running
 
 
-def boot(host):
-    """Changes with every boot, of a machine and of a container; empty while there is nobody to ask."""
-    try:
-        done = host.run("cat /proc/sys/kernel/random/boot_id && cut -d ' ' -f 22 /proc/1/stat")
-    except RuntimeError:  # ssh finds nobody there
-        return ""
-    return done.stdout if done.rc == 0 else ""
-
-
 @pytest.mark.disruptive
 def test_everything_comes_back_when_the_router_reboots(one_plug_per_leg, plugs, router, data, name):
-    before = boot(router)
-    with contextlib.suppress(RuntimeError):  # the connection may go down with the machine
-        router.run("systemctl --no-block reboot")
-    wait_for("a new boot of the router", lambda: boot(router), lambda seen: seen not in ("", before), BOOT_SECONDS, where=name)
+    reboot(router, name, BOOT_SECONDS)
     wait_for(
         "the services of the router",
         lambda: router.run("systemctl is-active dnsmasq nftables chrony").stdout.split(),

@@ -58,6 +58,8 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_ok(self, result):
         self._write("ok", host=result._host.get_name(), task=result._task.get_name(), changed=bool(result._result.get("changed")))
+        if result._result.get("notice"):  # of a module of ours: what was left undone, and why
+            self._write("notice", host=result._host.get_name(), text=str(result._result["notice"]))
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
         self._result("failed", result, ignored=bool(ignore_errors))

@@ -10,7 +10,9 @@ from ansible.plugins.inventory import BaseInventoryPlugin
 DOCUMENTATION = r"""
 name: strata
 short_description: The machines, groups and role variables of a Strata site
-description: Reads a checked site file. Give it as C(-i inventories/SITE/site.yml), never the folder.
+description: >-
+  Reads a checked site file. Give it as C(-i inventories/SITE/site.yml), never the folder.
+  A drill gives a file that names the site, and the machine that is played by another (lab/overlay.py).
 options: {}
 """
 
@@ -18,7 +20,7 @@ options: {}
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from lab import inventory as inventories  # noqa: E402
-from lab import secrets  # noqa: E402
+from lab import overlay, secrets  # noqa: E402
 from lab import site as sites  # noqa: E402
 from lab.errors import LabError  # noqa: E402
 
@@ -34,10 +36,12 @@ class InventoryModule(BaseInventoryPlugin):
     def parse(self, inventory, loader, path, cache=True):
         super().parse(inventory, loader, path, cache)
         try:
-            site = sites.load(Path(path))
+            played = overlay.read(Path(path)) if overlay.is_one(Path(path)) else None
+            site = sites.load(played.site if played else Path(path))
             # A run must not set a password that `up` would still make; a plan may say that it would be made.
             known = secrets.known_or_named(site) if os.environ.get("STRATA_LOOK_ONLY") else secrets.read(site.directory)
             built = inventories.build(site, known)
+            built = overlay.apply(built, played.machine, played.by) if played else built
         except LabError as error:
             raise AnsibleParserError(str(error)) from None
         for name, variables in built["_meta"]["hostvars"].items():
