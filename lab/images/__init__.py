@@ -1,0 +1,1 @@
+"""Disk images of virtual machines, built here from Debian's packages."""
