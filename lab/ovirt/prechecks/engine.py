@@ -23,7 +23,7 @@ PORTS = {
 
 
 def check(facts: Options, wanted: Options) -> Problems:
-    """`wanted`: fqdn, address, engine_fqdn (the same), password, is_installed (then its own ports are taken by itself)."""
+    """`wanted`: fqdn, address, engine_fqdn (the same), password."""
     yield from machine.check(facts, {**wanted, "space": SPACE})
     if facts["memory_mib"] < MEMORY_MIB - GRACE_MIB:
         yield Problem(
@@ -31,9 +31,8 @@ def check(facts: Options, wanted: Options) -> Problems:
             "give it more",
         )
     yield from password(wanted["password"], "admin_password")
-    if not wanted["is_installed"]:
-        for port in sorted(set(PORTS) & set(facts["listening"])):
-            yield Problem(f"something listens on port {port}, which {PORTS[port]} needs", f"ss -ltnp 'sport = :{port}' names it; stop it")
+    for port in sorted(set(PORTS) & set(facts["listening"])):
+        yield Problem(f"something listens on port {port}, which {PORTS[port]} needs", f"ss -ltnp 'sport = :{port}' names it; stop it")
     if "vdsm" in facts["packages"]:
         yield Problem(
             "is a hypervisor (package vdsm), which cannot have an engine beside it", "take another machine, or a self-hosted engine"

@@ -76,7 +76,6 @@ ENGINE = {
     "address": "10.0.0.5",
     "engine_fqdn": "engine.lab.internal",
     "password": "correct horse",
-    "is_installed": False,
 }
 
 
@@ -247,10 +246,6 @@ OF_AN_ENGINE = [
 @pytest.mark.parametrize(("path", "value", "said"), OF_AN_ENGINE, ids=lambda value: str(value)[:40])
 def test_what_fails_in_an_engines_setup_is_found(path: str, value: Any, said: str) -> None:
     assert said in only(refusal("engine", spoiled(ENGINE_FACTS, path, value), ENGINE))
-
-
-def test_ports_of_an_engine_that_is_installed_are_its_own() -> None:
-    prechecks.run("engine", "one", spoiled(ENGINE_FACTS, "listening", [443, 5432]), {**ENGINE, "is_installed": True})
 
 
 @pytest.mark.parametrize("secret", ["line\nbreak", " leading", "bell\a in it", "h4x"])
