@@ -1,5 +1,5 @@
 """An oVirt engine that says it is simulated: the v4 REST API over HTTPS, for rehearsals and tests. Its manual is README.md beside this."""
 
-from lab.simulators.ovirt.service import Served, serve
+from lab.simulators.ovirt.serving import Served, serve
 
 __all__ = ["Served", "serve"]

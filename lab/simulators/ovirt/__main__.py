@@ -1,4 +1,7 @@
-"""Serves a simulator until it is told to end: `python -m lab.simulators.ovirt FOLDER [--port N] [--address A] [--name NAME]...`."""
+"""Serves a simulator until it is told to end: `python -m lab.simulators.ovirt FOLDER [--port N] [--address A] [--name NAME]...`.
+
+With `--spec FILE` it is the engine of a rehearsal, with machines that really boot (service.py starts it so); without, nothing boots.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,16 @@ import logging
 import signal
 import sys
 import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.simulators.ovirt.service import NAMES, serve
+from lab.simulators.ovirt.machines import backends
+from lab.simulators.ovirt.machines import spec as specs
+from lab.simulators.ovirt.serving import HTTPS, NAMES, Served, serve
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - of the engine container's network namespace, behind its firewall
+TRANSFERS = 54323  # where an engine serves images
 
 
 def main(words: list[str]) -> int:
@@ -20,19 +29,37 @@ def main(words: list[str]) -> int:
     parser.add_argument("--port", type=int, default=0, help="the same free one at every start, unless given")
     parser.add_argument("--address", default="127.0.0.1", help="the address it listens on")
     parser.add_argument("--name", action="append", default=[], help="a name it is reached under; the first is in its URL")
+    parser.add_argument("--spec", type=Path, help="the site whose engine it is (see service.py)")
     chosen = parser.parse_args(words)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
+    folder = chosen.folder.absolute()
     try:
-        with serve(chosen.folder.absolute(), port=chosen.port, address=chosen.address, names=[*chosen.name, *NAMES]) as served:
+        names = [*chosen.name, *NAMES]
+        with serve_site(chosen.spec) if chosen.spec else serve(folder, port=chosen.port, address=chosen.address, names=names) as served:
             print(served.url, flush=True)
+            (folder / "serving").write_text(served.url + "\n", encoding="utf-8")
             ended.wait()
     except LabError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     return 0
+
+
+def serve_site(file: Path) -> AbstractContextManager[Served]:
+    """The engine of the site that the file describes, where this process' network is the engine's."""
+    spec = specs.load(file)
+    return serve(
+        spec.folder,
+        port=HTTPS,
+        address=EVERYWHERE,
+        names=[spec.engine_fqdn, spec.engine_address, *NAMES],
+        backend=backends.backend(spec),
+        transfer_port=TRANSFERS,
+        password_file=spec.password_file,
+    )
 
 
 if __name__ == "__main__":

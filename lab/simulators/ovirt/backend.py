@@ -16,13 +16,21 @@ class BackendError(LabError):
 
 
 @dataclass(frozen=True)
+class Attachment:
+    """A logical network on a card of a hypervisor."""
+
+    network: str
+    nic: str
+
+
+@dataclass(frozen=True)
 class Hypervisor:
     """What a hypervisor is asked to be."""
 
     id: str
     name: str
     address: str
-    networks: tuple[str, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,10 +107,13 @@ class Backend(Protocol):
     name: str
 
     def add_hypervisor(self, hypervisor: Hypervisor) -> HypervisorFacts:
-        """Makes the hypervisor exist and says what it is; raises BackendError."""
+        """Makes the hypervisor be as it is asked to be, its networks too, and says what it is; raises BackendError."""
 
     def remove_hypervisor(self, hypervisor: Hypervisor) -> None:
         """Makes it not exist."""
+
+    def is_reachable(self, hypervisor: Hypervisor) -> bool:
+        """Whether it answers now."""
 
     def start(self, machine: Machine, config_drive: Path | None) -> str:
         """Starts a machine with a config-2 drive (a folder) if any, and returns its handle; raises BackendError."""
@@ -159,6 +170,10 @@ class BackendForTests:
 
     def remove_hypervisor(self, hypervisor: Hypervisor) -> None:
         """There is nothing."""
+
+    def is_reachable(self, hypervisor: Hypervisor) -> bool:
+        """There is nothing that could go away."""
+        return True
 
     def start(self, machine: Machine, config_drive: Path | None) -> str:
         """Writes the machine down; every disk has to be a file."""

@@ -1,4 +1,4 @@
-"""Starts and ends a simulator in a folder of its own."""
+"""Serves a simulator from a folder of its own, for as long as its process lives."""
 
 from __future__ import annotations
 
@@ -59,10 +59,13 @@ def serve(
     backend: Backend | None = None,
     delays: Mapping[str, float] | None = None,
     token_seconds: float = TOKEN_SECONDS,
+    transfer_port: int = 0,
+    password_file: Path | None = None,
 ) -> Iterator[Served]:
     """Serves the state in the folder, which begins as a fresh engine; with port 0 on any free one, the same at the next start if free.
 
     The first of `names` is the one in the URL; the certificate is good for all of them. Every start goes on with what was left to do.
+    With `transfer_port` 0 images are served on any free port. Without `password_file` a password is made in the folder.
     Raises InputError where a real engine lives, and LabError where another simulator serves the folder.
     """
     if port == HTTPS and REAL_ENGINE.exists():
@@ -72,8 +75,10 @@ def serve(
         ca_file, certificate, key = tls.ensure(folder / "tls", names)
         store = Store(folder / "state.sqlite")
         stack.callback(store.close)
-        sessions = Sessions(USER, _password(folder), token_seconds)
-        engine = Engine(folder, store, sessions, backend or BackendForTests(), TransferDaemon(folder, address, (ca_file, certificate, key)))
+        password = read_password(password_file) if password_file else _password(folder)
+        sessions = Sessions(USER, password, token_seconds)
+        daemon = TransferDaemon(folder, address, (ca_file, certificate, key), transfer_port)
+        engine = Engine(folder, store, sessions, backend or BackendForTests(), daemon)
         engine.delays |= delays or {}
         server = _listen(engine, address, port, http.context(certificate, key), ca_file)
         stack.callback(server.server_close)
@@ -89,7 +94,7 @@ def serve(
         stack.callback(server.close_connections)
         stack.callback(server.shutdown)
         log.warning("%s at %s; backend: %s", NAME, engine.url, engine.backend.name)
-        yield Served(engine.url, ca_file, USER, _password(folder), engine, server)
+        yield Served(engine.url, ca_file, USER, password, engine, server)
 
 
 def _go_on(engine: Engine) -> None:
@@ -133,6 +138,20 @@ def _listen(engine: Engine, address: str, port: int, context: object, ca_file: P
         engine.store.set_value("port", str(server.server_address[1]))
         return server
     raise LabError(f"{address}: no port is free")
+
+
+def read_password(file: Path) -> str:
+    """What stands in the file, without the line's end.
+
+    Raises LabError where it cannot be read or is empty.
+    """
+    try:
+        password = file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise LabError(f"{file}: {error.strerror}; fix: write the engine's password there, mode 0600") from None
+    if not password:
+        raise LabError(f"{file}: is empty; fix: write the engine's password there, mode 0600")
+    return password
 
 
 def _password(folder: Path) -> str:

@@ -49,12 +49,13 @@ handlers = stderr
 class TransferDaemon:
     """One daemon of this simulator. It is started with the first transfer, and ends with the simulator, also when that is killed."""
 
-    def __init__(self, folder: Path, address: str, certificate: tuple[Path, Path, Path]) -> None:
-        """`certificate` is the CA's file, the server's and its key's."""
+    def __init__(self, folder: Path, address: str, certificate: tuple[Path, Path, Path], port: int = 0) -> None:
+        """`certificate` is the CA's file, the server's and its key's; port 0 is any free one."""
         self.folder = folder / "imageio"
         self.address = address
         self.ca, self.certificate, self.key = certificate
-        self.port = 0
+        self.port = port
+        self._fixed_port = port
         self._child: subprocess.Popen[bytes] | None = None
         self._nbd: dict[str, subprocess.Popen[bytes]] = {}
         self._sockets: Path | None = None
@@ -172,6 +173,8 @@ class TransferDaemon:
 
     def _choose_port(self) -> int:
         """The one of before where it is free, so that a client's address of a transfer outlives a restart."""
+        if self._fixed_port:
+            return self._fixed_port
         file = self.folder / "port"
         before = int(file.read_text(encoding="utf-8")) if file.exists() else 0
         for wanted in (before, 0):

@@ -6,13 +6,13 @@ from dataclasses import asdict
 from typing import Any, ClassVar
 
 from lab.simulators.ovirt import hosts_down
-from lab.simulators.ovirt.backend import Hypervisor, HypervisorFacts
+from lab.simulators.ovirt.backend import Attachment, BackendError, Hypervisor, HypervisorFacts
 from lab.simulators.ovirt.collection import Collection, name_of, own
 from lab.simulators.ovirt.engine import Call, Engine, task
 from lab.simulators.ovirt.errors import conflict, incomplete, refused
 from lab.simulators.ovirt.events import Code
 from lab.simulators.ovirt.resources import evacuation, host_networks
-from lab.simulators.ovirt.store import Body
+from lab.simulators.ovirt.store import Body, Store
 
 ADMIN = "admin@internal-authz"
 VERSION: Body = {"major": 4, "minor": 50, "build": 6, "revision": 1, "full_version": "vdsm-simulated"}
@@ -161,7 +161,7 @@ class Hosts(Collection):
         if any(vm.get("host", {}).get("id") == raw["id"] for vm in call.store.all("vm")):
             raise conflict("Cannot remove Host. One or more VMs are still running on this Host.")
         super().remove(call, raw, body)
-        call.later("host.remove", "host", host=asdict(described(raw)))
+        call.later("host.remove", "host", host={name: raw[name] for name in ("id", "name", "address")})
         call.event(Code.HOST_REMOVED, f"Host {raw['name']} was removed by {ADMIN}.")
 
     def act_activate(self, call: Call, raw: Body, action: Body) -> None:
@@ -214,6 +214,10 @@ class Hosts(Collection):
     def act_setupnetworks(self, call: Call, raw: Body, action: Body) -> None:
         """Which networks are on which cards."""
         host_networks.setup(call, raw, action)
+        try:
+            call.engine.backend.add_hypervisor(described(call.store, raw))
+        except BackendError as error:
+            raise refused(f"Cannot setup Networks. {error}") from None
 
     def act_commitnetconfig(self, call: Call, raw: Body, action: Body) -> None:
         """What was set up stays after a reboot; here it always does."""
@@ -222,9 +226,14 @@ class Hosts(Collection):
         """Networks on cards are always those of the data center here."""
 
 
-def described(raw: Body) -> Hypervisor:
-    """A host for the backend."""
-    return Hypervisor(raw["id"], raw["name"], raw["address"])
+def described(store: Store, raw: Body) -> Hypervisor:
+    """A host for the backend, with the networks on its cards."""
+    attachments = []
+    for each in store.all("network_attachment", raw["id"]):
+        network, nic = store.get("network", each["network"]["id"]), store.get("host_nic", each["host_nic"]["id"], raw["id"])
+        if network and nic:
+            attachments.append(Attachment(network["name"], nic["name"]))
+    return Hypervisor(raw["id"], raw["name"], raw["address"], tuple(attachments))
 
 
 def set_status(call: Call, raw: Body, status: str) -> Body:
@@ -249,7 +258,7 @@ def _prepare(engine: Engine, args: Body) -> HypervisorFacts:
     raw = engine.store.get("host", args["host"])
     if raw is None:
         raise incomplete("Host", "id", "install")
-    return engine.backend.add_hypervisor(described(raw))
+    return engine.backend.add_hypervisor(described(engine.store, raw))
 
 
 def _install_failed(call: Call, args: Body, said: Any) -> None:
@@ -298,7 +307,7 @@ def refreshed(call: Call, args: Body, facts: HypervisorFacts) -> None:
 
 
 def _take_away(engine: Engine, args: Body) -> None:
-    engine.backend.remove_hypervisor(Hypervisor(**args["host"] | {"networks": tuple(args["host"]["networks"])}))
+    engine.backend.remove_hypervisor(Hypervisor(**args["host"]))
 
 
 @task("host.remove", work=_take_away)

@@ -150,7 +150,7 @@ def machine(engine: Engine, raw: Body) -> Machine:
     topology = raw["cpu"]["topology"]
     cpus = int(topology.get("cores", 1)) * int(topology.get("sockets", 1)) * int(topology.get("threads", 1))
     found_disks.sort(key=lambda disk: not disk.is_bootable)
-    return Machine(raw["id"], raw["name"], hosts.described(host), int(raw["memory"]), cpus, found_disks, nics)
+    return Machine(raw["id"], raw["name"], hosts.described(store, host), int(raw["memory"]), cpus, found_disks, nics)
 
 
 def _boot(engine: Engine, args: Body) -> str:
@@ -217,7 +217,7 @@ def _migrate(engine: Engine, args: Body) -> None:
     target = engine.store.get("host", args["target"])
     if target is None or target["status"] != "up":
         raise BackendError("the destination is not up any more")
-    engine.backend.migrate(_find(engine, args)["_handle"], hosts.described(target))
+    engine.backend.migrate(_find(engine, args)["_handle"], hosts.described(engine.store, target))
 
 
 def _not_migrated(call: Call, args: Body, said: Any) -> None:

@@ -1,0 +1,37 @@
+"""Which machines stand behind a simulator, what they need before it starts, and how they go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lab.platforms.podman import podman
+from lab.simulators.ovirt.backend import Backend
+from lab.simulators.ovirt.machines import image, uml
+from lab.simulators.ovirt.machines.spec import Spec
+from lab.simulators.ovirt.machines.uml import UmlMachines
+
+
+def title(spec: Spec) -> str:
+    """What virtual machines run on. `auto` is User Mode Linux: KVM is not built yet."""
+    return uml.NAME
+
+
+def backend(spec: Spec) -> Backend:
+    """The backend the spec asks for."""
+    return UmlMachines(spec)
+
+
+def prepare(spec: Spec, say: Callable[[str], None]) -> None:
+    """Makes what takes minutes, with the controller's network, which a simulator does not have."""
+    image.ensure(spec.suite, say)
+
+
+def left(spec: Spec) -> list[str]:
+    """Containers of its machines that are there."""
+    return uml.containers(spec)
+
+
+def remove_all(spec: Spec) -> None:
+    """Removes its machines' containers."""
+    for name in left(spec):
+        podman("rm", "--force", "--time", "0", "--volumes", name)
