@@ -27,10 +27,7 @@ LOG = Path(tempfile.gettempdir()) / "strata-template.log"
 SIZE_MIB = 3072  # what the guest sees; a fifth of it is used, and a larger disk is grown into at the first boot
 SAY_SECONDS = 15
 # Besides what the containers' image has, so that a role finds the same on both: kernel, first boot, agent, and what grows a disk.
-PACKAGES = (
-    "linux-image-cloud-amd64,initramfs-tools,zstd,udev,kmod,e2fsprogs,fdisk,"
-    "cloud-init,cloud-guest-utils,qemu-guest-agent"
-)
+PACKAGES = "linux-image-cloud-amd64,initramfs-tools,zstd,udev,kmod,e2fsprogs,fdisk,cloud-init,cloud-guest-utils,qemu-guest-agent"
 
 
 def name(suite: str) -> str:

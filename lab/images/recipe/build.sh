@@ -40,6 +40,10 @@ printf '127.0.0.1 localhost\n::1 localhost\n' > "$tree/etc/hosts"
 systemctl --root="$tree" enable -q systemd-networkd.service systemd-resolved.service ssh.service ssh-host-keys.service
 # It reads the names of interfaces from the command line of a kernel that gives them.
 systemctl --root="$tree" enable -q systemd-network-generator.service 2> /dev/null
+# The first looks after LVM, which is not here, at every boot; the second mounts the loader's partition, which nobody needs.
+systemctl --root="$tree" disable -q e2scrub_reap.service e2scrub_all.timer
+mkdir -p "$tree/etc/systemd/system-generators"
+ln -s /dev/null "$tree/etc/systemd/system-generators/systemd-gpt-auto-generator"
 chroot "$tree" passwd -q -l root
 # What every machine has to make for itself.
 rm -f "$tree"/etc/ssh/ssh_host_*
@@ -63,6 +67,7 @@ kib=$(((mib - 33) * 1024)) # the table's second copy is at the end
 mke2fs -q -t ext4 -b 4096 -J size=64 -L root -d "$tree" -E offset=$((65536 * 512)) "$disk" "${kib}k"
 
 step "makes it boot"
+# shellcheck disable=SC2016 # the loader expands it
 printf '%s\n' 'search --no-floppy --set=root --label root' 'configfile ($root)/boot/grub/grub.cfg' > /tmp/find-root.cfg
 grub-mkimage --format=i386-pc --output=/tmp/core.img --prefix='(hd0,gpt1)/boot/grub' --config=/tmp/find-root.cfg \
   biosdisk part_gpt ext2 search search_label configfile normal linux echo test sleep reboot halt ls cat
