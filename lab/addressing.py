@@ -138,11 +138,18 @@ def _interface(interface: Interface, machine: Machine, subnet: Subnet | None, ma
     if subnet is not None and interface.host is not None:
         update["address"] = host_address(subnet.cidr, interface.host)
     if machine.platform.kind != "metal":
-        update["interface"] = interface.interface or interface.subnet
+        update["interface"] = interface.interface or _card(machine, interface)
         if interface.mac is None:
             update["mac"] = mac = derived_mac(macs, site, machine.name, interface.subnet)
             macs.add(mac)
     return interface.model_copy(update=update)
+
+
+def _card(machine: Machine, interface: Interface) -> str:
+    """What a card is called: an engine tells a guest no MAC to find it by, so on oVirt it is named by its place, as the image does."""
+    if machine.platform.kind == "ovirt":
+        return f"eth{list(machine.interfaces).index(interface.subnet)}"
+    return interface.subnet
 
 
 def _reachable(machine: Machine, interfaces: dict[str, Interface], site: Site) -> IPv4Address | None:

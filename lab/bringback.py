@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab import checks, child, explain, lock, playbook, remote, run, sources, stages
+from lab import checks, child, explain, find, lock, playbook, remote, run, sources, stages
 from lab import site as sites
 from lab.errors import InputError, LabError
 from lab.progress import Progress
@@ -172,10 +172,10 @@ def report(inventory: Mapping[str, Any], connect_seconds: int = remote.CONNECT_S
 
 
 def own_stages(site: sites.Site, machine: str) -> tuple[Stage, ...]:
-    """The stages that make a machine what it is, in order: those whose playbooks are for one of its groups."""
-    groups = set(site.machines[machine].groups)
+    """The stages that make a machine what it is, in order: those whose playbooks are for it."""
+    inventory = find.inventory(site)
     found = stages.order(stages.of(site))
-    return tuple(stage for stage in found if stage.name not in BEFORE_AND_AFTER and groups & playbook.groups(stage.playbook))
+    return tuple(stage for stage in found if stage.name not in BEFORE_AND_AFTER and machine in playbook.machines(stage.playbook, inventory))
 
 
 def always(site: sites.Site, name: str) -> tuple[Stage, ...]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from lab import child, lock
+from lab import child, lock, playbook, stages
 from lab.stages import ROOT, Stage, roles_of
 
 EVIDENCE_LINES = 6
 DISRUPTIVE = "disruptive"  # the mark of checks that disturb a live site
 LIVE = "live"  # the mark of checks that a machine's name leads to it: not so where another plays it, in a drill
+ON_OVIRT = "ovirt"  # the stage and the platform
 LEFT_OUT = re.compile(r"(\d+) deselected")
 
 
@@ -67,9 +70,19 @@ def run(
     argv = [sys.executable, "-m", "pytest", "-o", "addopts=", "--color=no", "--tb=short", "-p", "no:cacheprovider"]
     argv += ["--rootdir", str(stage.root), "--durations=10", f"--junitxml={xml}"]
     argv += [*(["-m", " and ".join(f"not {mark}" for mark in without)] if without else []), *map(str, files)]
-    env = child.environment(STRATA_INVENTORY=str(inventory), ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), **{lock.MARK: str(logs.parent)})
+    env = child.environment(
+        STRATA_INVENTORY=str(inventory),
+        STRATA_PLAYBOOK=str(stage.playbook),
+        ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"),
+        **{lock.MARK: str(logs.parent)},
+    )
     code = children.run(argv, env, log)
     return read(xml, log, code)
+
+
+def later(playbook_path: Path, inventory: Mapping[str, Any]) -> set[str]:
+    """Machines that do not stand yet when a stage is checked: those on oVirt come with their own stage."""
+    return set() if ON_OVIRT in stages.needed(playbook_path.stem) else playbook.members(inventory, f"platform_{ON_OVIRT}")
 
 
 def read(xml: Path, log: Path, code: int) -> Report:

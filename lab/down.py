@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from lab import consent, find, ledger, lock, platforms, restore, sandbox, stages
 from lab import site as sites
 from lab.run import name_of
+from lab.simulators.ovirt import site_engine
 
 
 def down(site_path: Path, *, yes: bool = False, say: Callable[[str], None] = print, ask: Callable[[str], str] = input) -> int:
@@ -30,7 +32,10 @@ def down(site_path: Path, *, yes: bool = False, say: Callable[[str], None] = pri
             if book.get(stage.name):
                 book.drop([stage.name])
                 say(f"{stage.name}: is down")
-        changes = platforms.remove_all(find.inventory(site)["_meta"]["hostvars"], say)
+        inventory = find.inventory(site)
+        if options := site_engine.of_inventory(inventory):
+            end_engine(options, say)
+        changes = platforms.remove_all(left_to_remove(inventory), say)
         lock.end_connections(site.artifacts)
         restore.forget(site)
         shutil.rmtree(site.artifacts / "facts", ignore_errors=True)  # of machines that are gone
@@ -38,3 +43,17 @@ def down(site_path: Path, *, yes: bool = False, say: Callable[[str], None] = pri
     count = sum(change.changed for change in changes)
     say(f"{name}: {count} machines removed" if count else f"{name}: there was nothing to remove")
     return 0
+
+
+def end_engine(options: Mapping[str, Any], say: Callable[[str], None]) -> None:
+    """Ends the simulated engine of the site, with all that it keeps: its VMs go with it."""
+    change = site_engine.remove(options)
+    if change.changed:
+        say(f"{change.what}: removed, with its machines")
+
+
+def left_to_remove(inventory: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The machines that go one by one: on a real engine also its VMs, of a simulated one they are gone already."""
+    simulated = bool(inventory["ovirt_simulator"]["hosts"])
+    hosts: Mapping[str, Mapping[str, Any]] = inventory["_meta"]["hostvars"]
+    return {name: variables for name, variables in hosts.items() if not (simulated and variables["machine_platform"] == "ovirt")}

@@ -93,12 +93,19 @@ def fingerprint(stage: Stage, inventory: Mapping[str, Any]) -> Fingerprint:
     roles = playbook.used_roles(stage.playbook, stage.roles)
     prefixes = tuple(f"{role}_" for role in roles)
     parts: Fingerprint = {}
+    played = playbook.machines(stage.playbook, inventory)
     for host, variables in sorted(inventory["_meta"]["hostvars"].items()):
+        if host not in played:
+            continue
         parts |= {f"site:{host}.{key}": _hash(value) for key, value in variables.items() if key.startswith(prefixes)}
     for group in sorted(playbook.groups(stage.playbook)):
         if members := playbook.members(inventory, group):
             parts[f"group:{group}"] = _hash(sorted(members))
-    sources = [*playbook.files(stage.playbook, stage.roles), *playbook.programs(stage.root), stage.root / "requirements.lock"]
+    sources = [
+        *playbook.files(stage.playbook, stage.roles),
+        *playbook.programs(stage.root, stage.programs),
+        stage.root / "requirements.lock",
+    ]
     for file in sources:
         if file.is_file():
             name = file.relative_to(stage.root)

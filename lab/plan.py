@@ -89,11 +89,8 @@ def _differences(site: sites.Site, stage: Stage, inventory: Mapping[str, Any], k
 def targets(stage: Stage, inventory: Mapping[str, Any]) -> dict[str, str]:
     """The machines a stage's playbook is for, with their addresses."""
     hosts: dict[str, Mapping[str, Any]] = inventory["_meta"]["hostvars"]
-    named = playbook.groups(stage.playbook)
-    found = (
-        set(hosts) if "all" in named else {host for group in named for host in playbook.members(inventory, group)} | (named & set(hosts))
-    )
-    return {name: str(hosts[name].get("ansible_host", name)) for name in sorted(found & set(hosts))}
+    found = playbook.machines(stage.playbook, inventory)
+    return {name: str(hosts[name].get("ansible_host", name)) for name in sorted(found)}
 
 
 def _environment(site: sites.Site, scratch: Path, happened: Path) -> dict[str, str]:

@@ -48,6 +48,27 @@ def members(inventory: Mapping[str, Any], group: str) -> set[str]:
     return set(data.get("hosts", [])).union(*(members(inventory, inner) for inner in data.get("children", [])))
 
 
+def machines(path: Path, inventory: Mapping[str, Any], role: str = "") -> set[str]:
+    """The machines a playbook is played on; with `role` by the plays that name it."""
+    plays = [play for play in _read(path) if isinstance(play, dict) and (not role or role in _roles_in([play]))]
+    return set().union(*(matching(str(play.get("hosts", "")), inventory) for play in plays))
+
+
+def matching(pattern: str, inventory: Mapping[str, Any]) -> set[str]:
+    """The machines a pattern means: groups and machines, `!` without them, `&` only them, in any order as Ansible has it."""
+    hosts = set(inventory["_meta"]["hostvars"])
+    words = [word for word in re.split(r"[:,\s]+", pattern) if word]
+
+    def named(word: str) -> set[str]:
+        return hosts if word == "all" else members(inventory, word) | ({word} & hosts)
+
+    found: set[str] = set().union(*(named(word) for word in words if word[0] not in "!&"))
+    for word in words:
+        if word[0] == "&":
+            found &= named(word[1:])
+    return found.difference(*(named(word[1:]) for word in words if word[0] == "!"))
+
+
 def files(path: Path, roles: Path) -> list[Path]:
     """The playbook and every file of its roles that can change what it does."""
     found = [path]
@@ -56,9 +77,9 @@ def files(path: Path, roles: Path) -> list[Path]:
     return found
 
 
-def programs(root: Path) -> list[Path]:
-    """The files below a project that decide what our modules do."""
-    return [file for folder in PROGRAMS for file in sorted((root / folder).rglob("*")) if file.is_file() and _is_source(file)]
+def programs(root: Path, more: tuple[str, ...] = ()) -> list[Path]:
+    """The files below a project that decide what our modules do; `more` folders where a stage's own modules need them."""
+    return [file for folder in (*PROGRAMS, *more) for file in sorted((root / folder).rglob("*")) if file.is_file() and _is_source(file)]
 
 
 def _is_source(file: Path) -> bool:

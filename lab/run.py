@@ -20,6 +20,7 @@ from lab import (
     consent,
     events,
     explain,
+    find,
     ledger,
     lock,
     platforms,
@@ -34,6 +35,7 @@ from lab import inventory as inventories
 from lab import site as sites
 from lab.errors import LabError
 from lab.inventory.common import authority
+from lab.simulators.ovirt import site_engine
 from lab.stages import ROOT, Stage
 
 INTERRUPTED = 130
@@ -276,6 +278,9 @@ def simulated(site: sites.Site) -> list[str]:
     for kind in ("container", "vm"):
         if count := sum(machine.platform.kind == kind for machine in site.machines.values()):
             lines.append(f"simulated: {count} machine{'s' if count > 1 else ''}, by {platforms.platform(kind).backend()} (podman)")
+    if options := site_engine.of_inventory(find.inventory(site)):
+        count = sum(machine.platform.kind == "ovirt" for machine in site.machines.values())
+        lines.append(f"simulated: oVirt with {count} machine{'s' if count > 1 else ''}, by {site_engine.described(options)}")
     return lines
 
 

@@ -44,9 +44,9 @@ def run(site: Site) -> Iterator[Finding]:
 def every() -> tuple[Check, ...]:
     """All checks: of this module, of addresses, and of the optional sections."""
     from lab import site_checks_addresses  # here, because these are made of what is defined above
-    from lab.sections import backup, git, nas_checks
+    from lab.sections import backup, git, nas_checks, ovirt_checks
 
-    return CHECKS + site_checks_addresses.CHECKS + git.CHECKS + nas_checks.CHECKS + backup.CHECKS
+    return CHECKS + site_checks_addresses.CHECKS + git.CHECKS + nas_checks.CHECKS + ovirt_checks.CHECKS + backup.CHECKS
 
 
 def subnets_named_exist(site: Site) -> Iterator[Finding]:
@@ -212,7 +212,7 @@ def interfaces_are_told_apart(site: Site) -> Iterator[Finding]:
 
 def capacity_suffices(site: Site) -> Iterator[Finding]:
     """Machines ask no more of a platform than it has."""
-    for kind in KINDS:
+    for kind in (kind for kind in KINDS if kind != "ovirt"):  # what oVirt has is what its hypervisors have: sections/ovirt_checks.py
         capacity = getattr(site.platforms, kind).capacity
         machines = [machine for machine in site.machines.values() if machine.platform.kind == kind]
         disks = sum(disk.size_gib for machine in machines for disk in machine.disks)

@@ -19,6 +19,8 @@ GROUPS: Mapping[str, str] = {
     "router": "routes between the subnets, serves their addresses, names and time",
     "client": "a machine without a service of its own",
     "nas": "keeps files for the lab and exports them",
+    "ovirt_engine": "manages hypervisors and the machines on them",
+    "ovirt_hypervisor": "runs machines of platform ovirt",
     "git": "keeps the lab's repositories",
     "backup": "keeps copies of what the lab cannot make again",
     "spare": "stands only during a drill: what was lost is restored onto it",

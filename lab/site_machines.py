@@ -40,12 +40,19 @@ class MetalOptions(Model):
     capacity: Capacity = Capacity()
 
 
+class OvirtOptions(Model):
+    """Options of all machines that are VMs on the site's oVirt, which has as much to give as its hypervisors."""
+
+    suite: Suite = Field("trixie", description="Debian suite of the image that VMs are made from")
+
+
 class Platforms(Model):
     """Options and capacity by kind of platform."""
 
     container: ContainerOptions = ContainerOptions()
     vm: VmOptions = VmOptions()
     metal: MetalOptions = MetalOptions()
+    ovirt: OvirtOptions = OvirtOptions()
 
 
 class ContainerPlatform(Model):
@@ -67,8 +74,14 @@ class MetalPlatform(Model):
     address: Address | None = Field(None, description="how the controller reaches it, when not by its first interface")
 
 
-KINDS = ("container", "vm", "metal")
-Platform = Annotated[ContainerPlatform | VmPlatform | MetalPlatform, Field(discriminator="kind")]
+class OvirtPlatform(Model):
+    """A VM on the oVirt that the site's section `ovirt` describes."""
+
+    kind: Literal["ovirt"]
+
+
+KINDS = ("container", "vm", "metal", "ovirt")
+Platform = Annotated[ContainerPlatform | VmPlatform | MetalPlatform | OvirtPlatform, Field(discriminator="kind")]
 MOST_DISKS = 8
 
 
@@ -88,7 +101,9 @@ class Interface(Model):
     mac: Mac | None = Field(
         None, description="derived on containers and vms; on metal, absent means that the machine has its address by itself"
     )
-    interface: InterfaceName = Field("", description="its name; on containers and vms that of the subnet unless given")
+    interface: InterfaceName = Field(
+        "", description="its name; on containers and vms that of the subnet unless given, on ovirt eth0, eth1 and so on"
+    )
 
     @property
     def subnet(self) -> str:

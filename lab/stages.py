@@ -25,6 +25,7 @@ class Stage:
     summary: str
     needs: tuple[str, ...] = ()
     root: Path = ROOT  # where its playbook and roles are; tests have a tree of their own
+    programs: tuple[str, ...] = ()  # folders of the library that its modules use, besides those of all stages
     is_optional: bool = True  # only where the site has a section of the stage's name
 
     @property
@@ -41,7 +42,13 @@ class Stage:
 STAGES = (
     Stage("network", "router, subnets, names, addresses and time for every machine", is_optional=False),
     Stage("nas", "datasets with limits and snapshots, over NFS and SMB", ("network",)),
-    Stage("git", "the lab's repositories over SSH and HTTPS, this project among them", ("network",)),
+    Stage(
+        "ovirt",
+        "an engine with its hypervisors, networks and storage, and the machines on it",
+        ("network", "nas"),
+        programs=("lab/ovirt", "lab/images", "lab/simulators/ovirt", "lab/plugins/module_utils"),
+    ),
+    Stage("git", "the lab's repositories over SSH and HTTPS, this project among them", ("network", "ovirt")),
     Stage("backup", "copies of what cannot be made again, that no client can remove", ("network", "nas", "git")),
 )
 
@@ -88,6 +95,12 @@ def select(
     if not chosen:
         raise InputError(f"--from {from_} --to {to}: {to} does not build on {from_}, so there is nothing to run; fix: leave out either")
     return tuple(stage for stage in order(stages) if stage.name in chosen)
+
+
+def needed(name: str, stages: Iterable[Stage] = STAGES) -> set[str]:
+    """The stage and all that stands when it is built; of a stage that is not among them, only itself."""
+    edges = {stage.name: set(stage.needs) for stage in stages}
+    return _reached(name, edges) if name in edges else {name}
 
 
 def roles_of(stage: Stage) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lab import find, ledger, platforms, protection, stages
 from lab import site as sites
+from lab.simulators.ovirt import site_engine
 
 
 def status(site_path: Path, say: Callable[[str], None] = print) -> int:
@@ -20,6 +21,8 @@ def status(site_path: Path, say: Callable[[str], None] = print) -> int:
     for name, machine in site.machines.items():
         backend = platforms.platform(machine.platform.kind).backend()
         say(f"  machine {name}: {machine.address}, {machine.platform.kind} ({backend}), groups {', '.join(machine.groups)}")
+    if options := site_engine.of_inventory(inventory):
+        say(f"  oVirt: {site_engine.described(options)}")
     for line in protection.lines(site, inventory, book, say):
         say(f"  {line}")
     say(f"  {ledger_line(book)}")

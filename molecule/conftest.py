@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import testinfra
 
+from lab import checks, playbook
 from lab.inventory.machines import ALIVE
 
 INVENTORY = os.environ.get("STRATA_INVENTORY") or str(Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]) / "inventory.yml")
@@ -26,18 +27,33 @@ def variables(inventory):
     return lambda name: inventory["_meta"]["hostvars"].get(name, {})
 
 
+PLAYBOOK = Path(os.environ["STRATA_PLAYBOOK"]) if "STRATA_PLAYBOOK" in os.environ else None  # of a live site's stage
+
+
 @pytest.fixture(scope="session")
 def members(inventory):
-    """`members(group)`: the names of a group's machines."""
+    """`members(group)`: the names of a group's machines, but for those that a later stage makes."""
+    absent = checks.later(PLAYBOOK, inventory) if PLAYBOOK else set()
 
     def expand(group):
         found = inventory.get(group, {})
         names = list(found.get("hosts", []))
         for child in found.get("children", []):
             names += [name for name in expand(child) if name not in names]
-        return names
+        return [name for name in names if name not in absent]
 
     return expand
+
+
+@pytest.fixture(scope="session")
+def played(inventory, members):
+    """`played(role)`: the machines that the stage's playbook plays a role on; in a scenario all of them."""
+
+    def chosen(role):
+        on = playbook.machines(PLAYBOOK, inventory, role) if PLAYBOOK else set(members("lab"))
+        return [name for name in inventory["_meta"]["hostvars"] if name in on]
+
+    return chosen
 
 
 @pytest.fixture(scope="session")

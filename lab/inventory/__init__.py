@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lab.inventory import backup, baseline, git, machines, nas, router
+from lab.inventory import backup, baseline, git, machines, nas, ovirt, router
 from lab.inventory.common import Variables
 from lab.site import Site
 from lab.site_fields import GROUPS
 from lab.site_machines import KINDS
 
 SPARE = "spare"  # such a machine stands only during a drill, so no playbook for all of the lab is about it
+
+# Machines that run what oVirt is packaged for; all others run Debian.
+OTHER_SYSTEMS = ("ovirt_el_hypervisor", "ovirt_el_engine")
 
 # What a machine of a group gets besides what all machines get.
 ROLES: Mapping[str, Callable[[Site, Mapping[str, str], str], Variables]] = {
@@ -30,6 +33,7 @@ OPENINGS: Mapping[str, Callable[[Site], list[Variables]]] = {
     "backup": backup.firewall,
     "git": git.firewall,
     "nas": nas.firewall,
+    "ovirt_engine": ovirt.firewall,
 }
 
 
@@ -42,6 +46,8 @@ def build(site: Site, secrets: Mapping[str, str]) -> dict[str, Any]:
     groups = {group: [name for name in names if group in site.machines[name].groups] for group in GROUPS}
     groups |= {f"platform_{kind}": [name for name in names if site.machines[name].platform.kind == kind] for kind in KINDS}
     groups["backup_client"] = backup.clients(site)
+    groups |= ovirt.groups(site)
+    groups["debian"] = [name for name in names if not any(name in groups[group] for group in (SPARE, *OTHER_SYSTEMS))]
     common = baseline.shared(site, secrets)
     hosts = {name: {**common, **machine_variables(site, secrets, name)} for name in names}
     inventory: dict[str, Any] = {group: {"hosts": members} for group, members in groups.items()}
@@ -53,10 +59,10 @@ def build(site: Site, secrets: Mapping[str, str]) -> dict[str, Any]:
 
 def machine_variables(site: Site, secrets: Mapping[str, str], name: str) -> Variables:
     """Everything one machine's roles see, but for what all machines share."""
-    variables = {**machines.connection(site, name), **machines.machine(site, name), **baseline.baseline(site, name)}
+    variables = {**machines.connection(site, name), **machines.machine(site, secrets, name), **baseline.baseline(site, name)}
     for group in site.machines[name].groups:
         if group in ROLES:
             variables |= ROLES[group](site, secrets, name)
         if group in OPENINGS:
             variables["baseline_firewall_rules"] = variables["baseline_firewall_rules"] + OPENINGS[group](site)
-    return variables | backup.client(site, secrets, name)
+    return variables | ovirt.variables(site, secrets, name) | backup.client(site, secrets, name)

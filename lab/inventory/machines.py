@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from lab.inventory import ovirt
 from lab.inventory.common import APT_CACHE, PROJECT, Variables, apt_cache, known_hosts
 from lab.site import Site
 
 # ssh alone waits for ever for the answer of a machine that went down without a word, as in a reboot.
+# Seconds until a machine answers: a VM's first boot sets it up.
+SLOWEST = {"container": 90, "vm": 90, "metal": 90, "ovirt": 300}
 ALIVE = "-o ServerAliveInterval=10 -o ServerAliveCountMax=3"
 
 
@@ -23,20 +28,23 @@ def connection(site: Site, name: str) -> Variables:
     }
 
 
-def machine(site: Site, name: str) -> Variables:
+def machine(site: Site, secrets: Mapping[str, str], name: str) -> Variables:
     """Role machine."""
     return {
         "machine_name": name,
         "machine_platform": site.machines[name].platform.kind,
         "machine_project": str(PROJECT),
         "machine_known_hosts": str(known_hosts(site)),
-        "machine_spec": machine_spec(site, name),
+        "machine_spec": machine_spec(site, secrets, name),
+        "machine_timeout_seconds": SLOWEST[site.machines[name].platform.kind],
     }
 
 
-def machine_spec(site: Site, name: str) -> Variables:
+def machine_spec(site: Site, secrets: Mapping[str, str], name: str) -> Variables:
     """What the machine's platform has to know (lab/platforms)."""
     data = site.machines[name]
+    if data.platform.kind == "ovirt":
+        return ovirt.machine_spec(site, secrets, name)
     if data.platform.kind == "metal":
         return {"address": str(data.address)}
     spec = {

@@ -101,6 +101,7 @@ class Vm(Thing):
     template: Name
     memory_mib: int = Field(ge=256)
     vcpus: int = Field(ge=1)
+    disk_gib: int | None = Field(default=None, ge=1, description="of the disk it boots from; left out, as large as the template's")
     state: Literal["running", "stopped"] = "running"
     description: str = ""
     nics: tuple[Nic, ...] = ()
@@ -119,6 +120,8 @@ class Vm(Thing):
         values: dict[str, Any] = {key: getattr(self, key) for key in ("cluster", "template", "memory_mib", "vcpus", "state", "description")}
         values["nics"] = {nic.name: {"plugged": nic.plugged} | ({"mac": nic.mac} if nic.mac else {}) for nic in self.nics}
         values["disks"] = {disk.name: {"size_gib": disk.size_gib, "storage_domain": disk.storage_domain} for disk in self.disks}
+        if self.disk_gib is not None:
+            values["disk_gib"] = self.disk_gib
         if self.cloud_init:
             values["hostname"] = self.cloud_init.hostname
             values["addresses"] = {item.interface: str(item.address) for item in self.cloud_init.addresses}

@@ -173,6 +173,12 @@ def vm_problems(thing: Thing, seen: Seen | None, whole: Whole) -> list[str]:
     made_here = Ref("template", thing.template) in whole.wanted or thing.template == BLANK
     if seen is None and template and not made_here and not template.notes.get("disks"):
         problems.append(f"{thing.ref}: template {thing.template} has no disk, so nothing would boot; fix: make the template again")
+    boots_from = (seen.values.get("disk_gib") or 0) if seen else 0
+    if thing.disk_gib is not None and boots_from > thing.disk_gib:
+        problems.append(
+            f"{thing.ref}: its disk has {boots_from} GiB and {thing.disk_gib} GiB are wanted, but disks only grow; "
+            f"fix: write disk_gib: {boots_from}"
+        )
     for disk in thing.disks:
         there = seen.values["disks"].get(disk.name, {}).get("size_gib", 0) if seen else 0
         if there > disk.size_gib:

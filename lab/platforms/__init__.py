@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from lab.change import Change
 from lab.errors import InputError
+from lab.images import debian
 from lab.platforms.container import Container
 from lab.platforms.metal import Metal
 from lab.platforms.uml import image as vm_image
@@ -34,7 +35,13 @@ class Platform(Protocol):
         """What its machines really run on."""
 
 
-PLATFORMS: dict[str, Callable[[], Platform]] = {"container": Container, "metal": Metal, "vm": Vm}
+def _ovirt() -> Platform:
+    from lab.platforms.ovirt import Ovirt  # here, because most runs need nothing of an engine, and its model takes time to load
+
+    return Ovirt()
+
+
+PLATFORMS: dict[str, Callable[[], Platform]] = {"container": Container, "metal": Metal, "ovirt": _ovirt, "vm": Vm}
 
 
 def platform(kind: str) -> Platform:
@@ -48,17 +55,26 @@ def platform(kind: str) -> Platform:
 
 
 def prepare(site: Site, say: Callable[[str], None]) -> None:
-    """Makes what takes minutes before any playbook waits for it in silence: the kernel of virtual machines."""
+    """Makes what takes minutes before any playbook waits for it in silence: the kernel of virtual machines, the disk of oVirt's."""
     if any(machine.platform.kind == "vm" for machine in site.machines.values()):
         vm_image.ensure(site.platforms.vm.suite, say)
+    if site.ovirt is not None:
+        debian.ensure(site.platforms.ovirt.suite, say)
 
 
 def remove_all(machines: Mapping[str, Mapping[str, Any]], say: Callable[[str], None]) -> list[Change]:
-    """Removes every machine, given as name -> its inventory variables, the router last; `say` is told of each."""
+    """Removes every machine, given as name -> its inventory variables; `say` is told of each.
+
+    Machines on oVirt come first, for they need its engine to go; the router last, over which everything is reached.
+    """
     changes = []
-    for name in sorted(machines, key=lambda name: bool(machines[name]["machine_spec"].get("uplink"))):
+    for name in sorted(machines, key=lambda name: _turn(machines[name])):
         change = platform(machines[name]["machine_platform"]).remove(name, machines[name]["machine_spec"])
         if change.changed:
             say(f"{name}: removed")
             changes.append(change)
     return changes
+
+
+def _turn(variables: Mapping[str, Any]) -> int:
+    return 0 if variables["machine_platform"] == "ovirt" else 2 if variables["machine_spec"].get("uplink") else 1

@@ -162,7 +162,7 @@ def test_only_the_router_sees_what_the_router_is_for() -> None:
 
 def test_no_two_cables_have_the_same_mac() -> None:
     specs = [values["machine_spec"] for values in built(REHEARSAL)["_meta"]["hostvars"].values()]
-    macs = [cable["mac"] for spec in specs for cable in spec["cables"]]
+    macs = [cable["mac"] for spec in specs for cable in spec.get("cables", spec.get("nics"))]
     assert len(set(macs)) == len(macs)
 
 

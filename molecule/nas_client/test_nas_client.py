@@ -8,9 +8,9 @@ PROGRAMS = ("nfs-cp", "nfs-cat", "nfs-ls", "smbclient")
 
 
 @pytest.fixture(scope="module")
-def machines(members, lab, variables):
-    found = [(name, lab(name), variables(name)) for name in members("client")]
-    assert found, "no machine is in group client, so nothing can be checked"
+def machines(played, lab, variables):
+    found = [(name, lab(name), variables(name)) for name in played("nas_client")]
+    assert found, "role nas_client is played on no machine, so nothing can be checked"
     return found
 
 

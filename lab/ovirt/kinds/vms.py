@@ -6,7 +6,7 @@ from typing import Any
 
 from lab.ovirt.engine import NotReached
 from lab.ovirt.kinds.base import removed, said
-from lab.ovirt.kinds.vms_observed import observed
+from lab.ovirt.kinds.vms_observed import boot_disk, name_of, observed
 from lab.ovirt.kinds.vnic_profiles import profile_id
 from lab.ovirt.model_vms import CloudInit, Vm
 from lab.ovirt.plan import Seen, Step
@@ -50,6 +50,9 @@ class Vms:
             {},
         )
         self.add_disks(state, thing, service, {}, {})
+        if thing.disk_gib is not None:
+            made = state.engine.ask(said(thing, "its boot disk"), lambda: service.get(follow="disk_attachments.disk"))
+            self.grow_boot_disk(state, thing, service, boot_disk(made))
         if thing.state == "running":
             self.start(state, thing, service)
 
@@ -65,6 +68,9 @@ class Vms:
             self.plug(state, thing, service, seen.notes["nics"], step.before["nics"])
         if "disks" in step.changes:
             self.add_disks(state, thing, service, seen.notes["disks"], step.before["disks"])
+        if "disk_gib" in step.changes:
+            there = state.engine.ask(said(thing, "its boot disk"), lambda: service.get(follow="disk_attachments.disk"))
+            self.grow_boot_disk(state, thing, service, boot_disk(there))
         if "state" in step.changes:
             if thing.state == "running":
                 self.start(state, thing, service)
@@ -141,6 +147,13 @@ class Vms:
                 CREATE_SECONDS,
                 lambda status: status == "illegal",
             )
+
+    def grow_boot_disk(self, state: State, thing: Vm, service: Any, attachment: Any) -> None:
+        """A larger one than the template's; the guest grows into it when it boots."""
+        size = (thing.disk_gib or 0) * GIB
+        if attachment is not None and (attachment.disk.provisioned_size or 0) < size:
+            one = service.disk_attachments_service().attachment_service(attachment.id)
+            self.grow(state, thing, one, name_of(attachment), size)
 
     def grow(self, state: State, thing: Vm, attachment: Any, name: str, size: int) -> None:
         """The engine grows a disk on its storage, while the VM may run."""

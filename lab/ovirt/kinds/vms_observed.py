@@ -28,6 +28,7 @@ def observed(state: State, item: Any) -> Seen:
         "description": text(item.description),
         "nics": {nic.name: {"plugged": plugged(state, nic), "mac": nic.mac.address if nic.mac else None} for nic in item.nics or ()},
         "disks": disks(state, item),
+        "disk_gib": boot_disk_gib(item),
     }
     notes = {
         "status": word(item.status),
@@ -71,6 +72,17 @@ def disks(state: State, item: Any) -> dict[str, Any]:
             domain = state.name("storage_domains", domains[0]) if domains else ""
             found[name_of(one)] = {"size_gib": (one.disk.provisioned_size or 0) // GIB, "storage_domain": domain}
     return found
+
+
+def boot_disk(item: Any) -> Any:
+    """The attachment of the disk it boots from."""
+    return next((one for one in item.disk_attachments or () if one.bootable and one.disk), None)
+
+
+def boot_disk_gib(item: Any) -> int | None:
+    """Its size; a part of a GiB counts as one."""
+    found = boot_disk(item)
+    return -(-(found.disk.provisioned_size or 0) // GIB) if found else None
 
 
 def reported(item: Any) -> list[str]:

@@ -15,6 +15,7 @@ options:
   template: {description: What it is made from, type: str}
   memory_mib: {description: Memory, type: int}
   vcpus: {description: Processors, type: int}
+  disk_gib: {description: Size of the disk it boots from or that of the template, type: int}
   description: {description: For people, type: str}
   nics: {description: 'Interfaces as {name, network, profile, mac}', type: list, elements: dict}
   disks: {description: 'Further disks as {name, size_gib, storage_domain}', type: list, elements: dict}

@@ -127,6 +127,7 @@ VALUES: dict[str, dict[str, dict[str, Any]]] = {
             "description": "",
             "nics": {"nic1": {"plugged": "ovirtmgmt/ovirtmgmt", "mac": "56:6f:00:00:00:01"}, "nic2": {"plugged": "", "mac": None}},
             "disks": {"data": {"size_gib": 10, "storage_domain": "nas"}},
+            "disk_gib": 2,
             "hostname": "web",
             "addresses": {"eth0": "10.0.1.50/24"},
         }
