@@ -55,7 +55,7 @@ def serve_site(file: Path) -> AbstractContextManager[Served]:
         spec.folder,
         port=HTTPS,
         address=EVERYWHERE,
-        names=[spec.engine_fqdn, spec.engine_address, *NAMES],
+        names=[spec.engine_address, spec.engine_fqdn, spec.engine_fqdn.partition(".")[0], *NAMES],
         backend=backends.backend(spec),
         transfer_port=TRANSFERS,
         password_file=spec.password_file,

@@ -104,7 +104,7 @@ def is_running(spec: Mapping[str, Any]) -> bool:
 
 def _facts(spec: Spec) -> dict[str, Any]:
     return {
-        "url": f"https://{spec.engine_fqdn}{API}",
+        "url": f"https://{spec.engine_address}{API}",
         "ca_file": str(spec.folder / "tls" / "ca.pem"),
         "user": USER,
         "log": str(spec.folder / LOG),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lab.errors import InputError, LabError
-from lab.simulators.ovirt import Served, injection, serve, service
+from lab.simulators.ovirt import Served, injection, serve, serving
 from lab.tests.simulators.world import add_host, admin, basic, request, types
 
 API = "/ovirt-engine/api"
@@ -34,7 +34,7 @@ def test_it_says_everywhere_that_it_is_a_simulator(
 
 
 def test_it_refuses_the_port_of_a_real_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "REAL_ENGINE", tmp_path)
+    monkeypatch.setattr(serving, "REAL_ENGINE", tmp_path)
     with pytest.raises(InputError, match="a real oVirt engine is installed here"), serve(tmp_path / "simulator", port=443):
         pass
 
@@ -283,6 +283,6 @@ def test_a_host_goes_down_and_comes_back(simulator: Served, system: Any) -> None
 
 
 def test_the_manual_names_every_kind_of_trouble_and_every_request_for_it() -> None:
-    manual = (Path(service.__file__).parent / "README.md").read_text()
+    manual = (Path(serving.__file__).parent / "README.md").read_text()
     assert [kind for kind in injection.KINDS if f"`{kind}`" not in manual] == []
     assert [name for name in ("requests", "faults", "tokens", "delays", "hosts") if f" /simulator/{name}" not in manual] == []

@@ -73,7 +73,7 @@ class Guest:
         """The kernel's command line; a disk is named as its place says, and config-2 comes last."""
         partition = root_partition(disks[0])
         words = [f"mem={self.machine['memory_mib']}M", f"root=/dev/ubda{partition or ''}", "rw", "seccomp=on", "noreboot", "panic=5"]
-        words += ["con=null", "con0=null,fd:1", "dummy.numdummies=0", "bonding.max_bonds=0"]
+        words += ["con=null", "con0=null,fd:1", "dummy.numdummies=0", "bonding.max_bonds=0", "systemd.wants=guest-agent@ttyS0.service"]
         words += [f"ubd{number}={file}" for number, file in enumerate(disks)]
         if DRIVE.is_dir():
             config_drive(DRIVE, MEMORY / "config-2.iso")
