@@ -6,19 +6,20 @@ from collections.abc import Callable
 
 from lab.platforms.podman import podman
 from lab.simulators.ovirt.backend import Backend
-from lab.simulators.ovirt.machines import image, uml
+from lab.simulators.ovirt.machines import container, image, uml
+from lab.simulators.ovirt.machines.container import ContainerMachines
 from lab.simulators.ovirt.machines.spec import Spec
 from lab.simulators.ovirt.machines.uml import UmlMachines
 
 
 def title(spec: Spec) -> str:
     """What virtual machines run on. `auto` is User Mode Linux: KVM is not built yet."""
-    return uml.NAME
+    return container.NAME if spec.backend == "container" else uml.NAME
 
 
 def backend(spec: Spec) -> Backend:
     """The backend the spec asks for."""
-    return UmlMachines(spec)
+    return ContainerMachines(spec) if spec.backend == "container" else UmlMachines(spec)
 
 
 def prepare(spec: Spec, say: Callable[[str], None]) -> None:

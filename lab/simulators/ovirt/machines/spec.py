@@ -11,7 +11,7 @@ from typing import Any
 
 from lab.errors import InputError, suggest
 
-BACKENDS = ("auto", "vm")
+BACKENDS = ("auto", "vm", "container")
 KEYS = ("folder", "site", "project", "engine", "hypervisors", "backend", "suite", "password_file")
 ENGINE_KEYS = ("container", "address", "fqdn")
 

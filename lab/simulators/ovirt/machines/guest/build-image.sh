@@ -5,7 +5,9 @@ set -eu
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update
 # qemu-storage-daemon shows a qcow2 layer as a plain file; xorriso writes config-2; libnfs writes to exports without a kernel's client.
-apt-get -qq -o Dpkg::Use-Pty=0 install --no-install-recommends libnfs14 qemu-utils xorriso > /dev/null
+# The others grow a disk and boot what is on it without a kernel of its own.
+apt-get -qq -o Dpkg::Use-Pty=0 install --no-install-recommends \
+  libnfs14 qemu-utils xorriso cloud-guest-utils e2fsprogs fdisk systemd-container > /dev/null
 apt-get clean
 rm -rf /var/lib/apt/lists/*
 command -v qemu-storage-daemon > /dev/null
