@@ -10,14 +10,14 @@ from lab import private_file
 from lab.change import Change
 from lab.simulators.ovirt import service
 
-PASSWORD_FILE = "admin-password"
+ADMIN_FILE = "admin-password"
 ROLE = "ovirt_simulator_"
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
     """The spec of `service` from `{folder, site, owner, engine, hypervisors, backend, suite}`."""
     spec = {key: options[key] for key in ("folder", "site", "engine", "hypervisors", "backend", "suite")}
-    return spec | {"project": options["owner"], "password_file": str(Path(options["folder"]) / PASSWORD_FILE)}
+    return spec | {"project": options["owner"], "password_file": str(Path(options["folder"]) / ADMIN_FILE)}
 
 
 def of_inventory(inventory: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -25,8 +25,12 @@ def of_inventory(inventory: Mapping[str, Any]) -> dict[str, Any] | None:
     names = inventory.get("ovirt_simulator", {}).get("hosts", [])
     if not names:
         return None
-    variables = inventory["_meta"]["hostvars"][names[0]]
-    return {key.removeprefix(ROLE): value for key, value in variables.items() if key.startswith(ROLE)}
+    return options_of(inventory["_meta"]["hostvars"][names[0]])
+
+
+def options_of(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """What role ovirt_simulator is given on a machine."""
+    return {"backend": "auto"} | {key.removeprefix(ROLE): value for key, value in variables.items() if key.startswith(ROLE)}
 
 
 def ensure(options: Mapping[str, Any], *, check: bool = False) -> Change:
