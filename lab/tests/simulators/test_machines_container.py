@@ -199,7 +199,14 @@ def test_a_guest_whose_plug_was_pulled_says_so_and_its_disk_is_let_go(tmp_path: 
     assert (found.run(), ended) == ("powered off", ["unmounted", "closed"])
 
 
-def guest(folder: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[[], int]) -> tuple[box.Box, list[str]]:
+def test_further_disks_are_refused_and_not_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, ended = guest(tmp_path, monkeypatch, lambda: 0, disks=2)
+    with pytest.raises(DiskError, match="it has 2 disks, .* can be given one; fix: give it one, or choose backend vm for the engine"):
+        found.run()
+    assert ended == []
+
+
+def guest(folder: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[[], int], disks: int = 1) -> tuple[box.Box, list[str]]:
     """A guest whose runs end as `run` says, and the list of what was let go at the end."""
     ended: list[str] = []
 
@@ -217,7 +224,9 @@ def guest(folder: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[[], int])
         finally:
             ended.append("unmounted")
 
-    (folder / "machine.json").write_text(json.dumps({"memory_mib": 512, "cpu": 0, "disks": [], "cards": []}))
+    (folder / "machine.json").write_text(
+        json.dumps({"memory_mib": 512, "cpu": 0, "disks": [{"file": "a", "format": "qcow2"}] * disks, "cards": []})
+    )
     (folder / "plugged").touch()
     monkeypatch.setattr(box, "Export", Export)
     monkeypatch.setattr(box, "mounted", mounted)

@@ -62,7 +62,10 @@ class Box(Guest):
     """One guest, from its boot to its end."""
 
     def run(self) -> str:
-        """Mounts its disk and boots what is on it; returns why it ended."""
+        """Mounts its disk and boots what is on it; returns why it ended. Raises DiskError also where there are others besides."""
+        if len(self.machine["disks"]) != 1:
+            fix = "give it one, or choose backend vm for the engine"
+            raise DiskError(f"it has {len(self.machine['disks'])} disks, and without a kernel of its own it can be given one; fix: {fix}")
         disks = Export(MEMORY / "disks", self.machine["disks"])
         try:
             with mounted(disks.files[0]):
