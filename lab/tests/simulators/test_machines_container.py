@@ -201,7 +201,7 @@ def test_a_guest_whose_plug_was_pulled_says_so_and_its_disk_is_let_go(tmp_path: 
 
 def test_further_disks_are_refused_and_not_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found, ended = guest(tmp_path, monkeypatch, lambda: 0, disks=2)
-    with pytest.raises(DiskError, match="it has 2 disks, .* can be given one; fix: give it one, or choose backend vm for the engine"):
+    with pytest.raises(DiskError, match=r"it has 2 disks, .* can be given one; fix: give it one, or choose backend vm for the engine"):
         found.run()
     assert ended == []
 
