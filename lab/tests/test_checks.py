@@ -103,3 +103,9 @@ def test_the_project_has_its_options_and_still_says_what_was_left_out(tmp_path: 
 
 def test_a_broken_check_file_is_named(tmp_path: Path) -> None:
     assert run(tmp_path, "import nothing_of_that_name").failed[0].file.endswith("test_one.py")
+
+
+@pytest.mark.parametrize(("stage", "absent"), [("network", {"tenant"}), ("nas", {"tenant"}), ("ovirt", set()), ("git", set())])
+def test_machines_on_ovirt_are_left_out_of_checks_until_their_stage(stage: str, absent: set[str]) -> None:
+    inventory = {"platform_ovirt": {"hosts": ["tenant"]}, "client": {"hosts": ["admin", "tenant"]}}
+    assert checks.later(Path(f"playbooks/{stage}.yml"), inventory) == absent

@@ -61,3 +61,39 @@ def test_a_missing_playbook_is_named(tmp_path: Path) -> None:
 def test_members_of_a_group_include_those_of_its_children() -> None:
     inventory = {"lab": {"children": ["router", "client"]}, "router": {"hosts": ["gate"]}, "client": {"hosts": ["web"]}}
     assert playbook.members(inventory, "lab") == {"gate", "web"}
+
+
+INVENTORY = {
+    "_meta": {"hostvars": dict.fromkeys(("gate", "web", "tenant", "alone"))},
+    "lab": {"children": ["router", "client"]},
+    "router": {"hosts": ["gate"]},
+    "client": {"hosts": ["web", "tenant"]},
+    "platform_ovirt": {"hosts": ["tenant"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("lab", {"gate", "web", "tenant"}),
+        ("all", {"gate", "web", "tenant", "alone"}),
+        ("alone", {"alone"}),
+        ("lab:!router", {"web", "tenant"}),
+        ("!router:lab", {"web", "tenant"}),
+        ("client:&platform_ovirt", {"tenant"}),
+        ("lab,alone:!platform_ovirt:!router", {"web", "alone"}),
+        ("nothing", set()),
+        ("localhost", set()),
+    ],
+)
+def test_a_pattern_means_the_machines_that_ansible_takes_it_for(pattern: str, found: set[str]) -> None:
+    assert playbook.matching(pattern, INVENTORY) == found
+
+
+def test_machines_are_those_of_all_plays_or_of_those_that_name_a_role(root: Path) -> None:
+    (root / "play.yml").write_text(
+        "- name: One\n  hosts: client:!platform_ovirt\n  roles: [nas_client]\n- name: Two\n  hosts: router\n  roles: [{role: router}]\n"
+    )
+    assert playbook.machines(root / "play.yml", INVENTORY) == {"web", "gate"}
+    assert playbook.machines(root / "play.yml", INVENTORY, "nas_client") == {"web"}
+    assert playbook.machines(root / "play.yml", INVENTORY, "absent") == set()

@@ -79,3 +79,15 @@ def test_without_password_and_token_nothing_is_asked(tasks: Tasks) -> None:
     tasks.engine["password"] = None
     with pytest.raises(InputError, match="neither password nor token of admin@internal is given; fix: give one of them"):
         tasks("data_center", name="lab")
+
+
+def test_before_there_is_an_engine_a_check_run_says_what_would_be_made(tasks: Tasks, tmp_path: Path) -> None:
+    tasks.engine["ca_file"] = str(tmp_path / "absent.pem")
+    planned = tasks("hypervisor", check=True, name="node1", cluster="main", address="10.0.0.11", password="swordfish")
+    assert planned.changed
+    assert planned.after == {"name": "node1", "cluster": "main", "address": "10.0.0.11"}
+    assert planned.facts == {"does_not_exist_yet": [tasks.engine["url"]]}
+    assert not tasks("vm", check=True, name="web", state="absent").changed
+    assert not tasks("address", check=True, vm="web").changed
+    with pytest.raises(InputError, match="its CA .*absent.pem is not there"):
+        tasks("data_center", name="lab")
