@@ -12,6 +12,8 @@ SETUP_MARKS = ("/etc/ovirt-engine-setup.conf.d/20-setup-ovirt-post.conf", "/etc/
 @pytest.fixture(scope="module")
 def machines(members, lab, variables):
     names = members("ovirt_el_engine") or members("well")
+    if not names:
+        pytest.skip("no machine of the site is EL")
     return [(name, lab(name), variables(name)) for name in names]
 
 
@@ -104,5 +106,8 @@ def test_a_self_hosted_setup_was_told_what_the_site_says(told):
 
 
 def test_a_machine_that_was_refused_was_not_changed(members, lab):
-    for name in members("unwell"):
+    names = members("unwell")
+    if not names:
+        pytest.skip("only the scenario has machines that are refused")
+    for name in names:
         assert lab(name).run("rpm --query ovirt-engine ovirt-hosted-engine-setup").rc == 2, name

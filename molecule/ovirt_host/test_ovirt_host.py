@@ -8,6 +8,8 @@ from lab.together import each
 @pytest.fixture(scope="module")
 def machines(members, lab, variables):
     names = members("ovirt_el_hypervisor") or members("well")
+    if not names:
+        pytest.skip("no machine of the site is EL")
     return [(name, lab(name), variables(name)) for name in names]
 
 
@@ -39,5 +41,8 @@ def test_the_probe_left_nothing_behind(machines):
 
 
 def test_a_machine_that_was_refused_was_not_changed(members, lab):
-    for name in members("unwell"):
+    names = members("unwell")
+    if not names:
+        pytest.skip("only the scenario has machines that are refused")
+    for name in names:
         assert lab(name).run("rpm --query ovirt-host").rc != 0, name

@@ -6,6 +6,8 @@ import pytest
 @pytest.fixture(scope="module")
 def machines(members, lab, variables):
     names = dict.fromkeys([*members("ovirt_el_hypervisor"), *members("ovirt_el_engine")]) or members("well")
+    if not names:
+        pytest.skip("no machine of the site is EL")
     return [(name, lab(name), variables(name)) for name in names]
 
 
@@ -24,5 +26,8 @@ def test_what_has_to_be_on_is_on(machines):
 
 
 def test_a_machine_that_was_refused_was_not_changed(members, lab):
-    for name in members("unwell"):
+    names = members("unwell")
+    if not names:
+        pytest.skip("only the scenario has machines that are refused")
+    for name in names:
         assert not lab(name).file("/etc/yum.repos.d/ovirt-45.repo").exists, name
