@@ -28,7 +28,7 @@ def check(hypervisor: str, reference: str, address: str, path: str) -> Room:
     Raises BackendError with cause and fix.
     """
     server = _resolved(hypervisor, address)
-    words = ["run", "--rm", "--privileged", "--no-hosts", f"--network=container:{hypervisor}"]
+    words = ["run", "--rm", "--pull=never", "--privileged", "--no-hosts", f"--network=container:{hypervisor}"]
     words += ["--volume", f"{image.FILES}:/usr/lib/lab-ovirt/guest:ro", "--env", "PYTHONPATH=/usr/lib/lab-ovirt", reference]
     words += ["python3", "-m", "guest.export", server, path]
     try:

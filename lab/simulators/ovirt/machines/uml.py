@@ -66,6 +66,7 @@ class UmlMachines:
         """`spec` says where everything is."""
         self.spec = spec
         self.hypervisors = Hypervisors(spec)
+        self._image = image.reference(spec.suite)  # the one made before this process began, whatever its recipe becomes meanwhile
         self._pids: dict[str, int] = {}
         self._mutex = threading.Lock()
 
@@ -179,7 +180,7 @@ class UmlMachines:
         """From the first hypervisor that runs."""
         for container in sorted(self.spec.hypervisors.values()):
             if self._namespace(container):
-                return exports.check(container, image.reference(self.spec.suite), address, path)
+                return exports.check(container, self._image, address, path)
         raise BackendError("no hypervisor's machine runs, so nobody can mount the export; fix: ./inv up starts them")
 
     def _folder(self, id: str) -> Path:
@@ -223,7 +224,7 @@ class UmlMachines:
 
     def _words(self, container: str, machine: Machine, folder: Path, config_drive: Path | None) -> list[str]:
         """Podman's. Privileged: it mounts disks by FUSE and opens taps; alone in a network of its own until cables are plugged in."""
-        words = ["run", "--detach", "--name", container, "--privileged", "--no-hosts", "--network=none", "--restart=no"]
+        words = ["run", "--detach", "--name", container, "--privileged", "--no-hosts", "--network=none", "--restart=no", "--pull=never"]
         labels = {HARDWARE: "ovirt", OWNER: self.spec.owner, SIMULATOR: str(self.spec.folder), MACHINE: machine.id}
         words += [f"--label={name}={value}" for name, value in labels.items()]
         words += ["--hostname", machine.name, "--log-driver", "k8s-file", "--log-opt", "max-size=1mb"]
@@ -233,7 +234,7 @@ class UmlMachines:
         mounts |= {str(disk.file.parent): "/var/lib/images" for disk in machine.disks}
         mounts |= {str(config_drive): "/run/config-2:ro"} if config_drive else {}
         words += [word for source, place in mounts.items() for word in ("--volume", f"{source}:{place}")]
-        return [*words, image.reference(self.spec.suite), "/usr/bin/python3", "-m", "guest.run", "/run/lab-ovirt"]
+        return [*words, self._image, "/usr/bin/python3", "-m", "guest.run", "/run/lab-ovirt"]
 
     def _wait_until_it_boots(self, machine: Machine, folder: Path, running: Running) -> None:
         """Until the kernel says its first word, or why it cannot."""
