@@ -11,6 +11,7 @@ from lab.wait import wait_for
 
 BOOT_SECONDS = 900  # 40 s of an idle processor; everything is emulated, and CI does other things beside it
 ANSWER_SECONDS = 20
+COMMAND_SECONDS = 300
 DISK = "5G"  # larger than the image, so that there is something to grow into
 ADDRESS = "10.0.2.77"  # in QEMU's own network, whose DHCP gives another:
 LEASED = "10.0.2.15"
@@ -104,7 +105,9 @@ class Guest:
     def shell(self, script):
         """What a script of the guest prints; raises ValueError where it fails."""
         number = self.ask("guest-exec", path="/bin/sh", arg=["-c", script], **{"capture-output": True})["pid"]
-        done = wait_for("a command", lambda: self.ask("guest-exec-status", pid=number), lambda seen: seen["exited"], 60, where=self.name)
+        done = wait_for(
+            "a command", lambda: self.ask("guest-exec-status", pid=number), lambda seen: seen["exited"], COMMAND_SECONDS, where=self.name
+        )
         said = base64.b64decode(done.get("out-data", "")).decode()
         if done["exitcode"]:
             raise ValueError(f"{script}: {done['exitcode']}: {said} {base64.b64decode(done.get('err-data', '')).decode()}")
