@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -127,6 +128,9 @@ class Backend(Protocol):
     def migrate(self, handle: str, target: Hypervisor) -> None:
         """Moves a machine to another hypervisor; raises BackendError."""
 
+    def held_still(self, handle: str) -> AbstractContextManager[None]:
+        """Nothing of the machine moves meanwhile, so that its disks can be copied as they are."""
+
     def see(self, handle: str) -> Seen:
         """What the machine is and has now."""
 
@@ -172,8 +176,8 @@ class BackendForTests:
         """There is nothing."""
 
     def is_reachable(self, hypervisor: Hypervisor) -> bool:
-        """There is nothing that could go away."""
-        return True
+        """Unless a test says that it is not."""
+        return "is_reachable" not in self.refuses or not self.refuses["is_reachable"]
 
     def start(self, machine: Machine, config_drive: Path | None) -> str:
         """Writes the machine down; every disk has to be a file."""
@@ -202,6 +206,10 @@ class BackendForTests:
         self._may("migrate")
         with self._mutex:
             self.places[handle] = target.name
+
+    def held_still(self, handle: str) -> AbstractContextManager[None]:
+        """Nothing moves anyway."""
+        return nullcontext()
 
     def see(self, handle: str) -> Seen:
         """What a test reported, or that it runs, or nothing known."""

@@ -18,7 +18,7 @@ from lab.simulators.ovirt import http, images, tls
 from lab.simulators.ovirt.auth import Sessions
 from lab.simulators.ovirt.backend import Backend, BackendForTests
 from lab.simulators.ovirt.engine import API, NAME, Call, Engine
-from lab.simulators.ovirt.resources import power, seed, transfers, tree
+from lab.simulators.ovirt.resources import hosts_watched, power, seed, transfers, tree
 from lab.simulators.ovirt.router import Router
 from lab.simulators.ovirt.store import Store
 from lab.simulators.ovirt.transfer_daemon import TransferDaemon
@@ -103,6 +103,7 @@ def _go_on(engine: Engine) -> None:
     with engine.store.transaction():
         transfers.go_on(call)
         power.watch(call)
+        hosts_watched.watch(call)
         known = {images.path(engine.images, disk).name for disk in engine.store.all("disk")}
         known |= {layer["_file"] for layer in engine.store.all("snapshot_disk", None)}
     if engine.images.is_dir():

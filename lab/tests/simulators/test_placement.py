@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lab.simulators.ovirt import Served
+from lab.simulators.ovirt.backend import Seen
 from lab.tests.simulators.test_resources import refused
 from lab.tests.simulators.test_vms import backend, lab_with_template
 from lab.tests.simulators.world import add_vm, admin, start, types, until
@@ -80,3 +81,33 @@ def test_machines_on_a_host_that_does_not_answer_are_unknown_until_it_does(simul
     assert str(service.get().status) == "unknown"
     admin(simulator, "POST", "/hosts/hv1", {"status": "up"})
     assert str(service.get().status) == "up"
+
+
+def test_a_hypervisor_that_goes_down_takes_its_machines_along_and_serves_again_when_it_is_back(simulator: Served, system: Any) -> None:
+    lab_with_template(system)
+    vm = start(system, add_vm(system, "one", "debian"))
+    host, service = system.hosts_service().host_service(vm.host.id), system.vms_service().vm_service(vm.id)
+    backend(simulator).refuse("is_reachable", "its machine is off")
+    until("gone", host.get, lambda seen: str(seen.status) == "non_responsive")
+    assert str(service.get().status) == "unknown"
+    backend(simulator).report(vm.id, Seen("gone", detail="its hypervisor hv1 went down"))
+    backend(simulator).refuse("is_reachable", "")
+    until("back", host.get, lambda seen: str(seen.status) == "up")
+    until("lost", service.get, lambda seen: str(seen.status) == "down")
+    said = [event.description for event in system.events_service().list(max=20)]
+    assert "VM one is down with error. Exit message: its hypervisor hv1 went down." in said
+    assert "Host hv1 is non responsive." in said
+
+
+def test_a_network_that_cannot_be_set_up_is_refused_and_stays_off_the_card(simulator: Served, system: Any) -> None:
+    t = types()
+    lab_with_template(system)
+    host = system.hosts_service().host_service(system.hosts_service().list()[0].id)
+    before = [attachment.id for attachment in host.network_attachments_service().list()]
+    network = system.networks_service().add(t.Network(name="extra", data_center=t.DataCenter(name="Default")))
+    cluster = system.clusters_service().list()[0]
+    system.clusters_service().cluster_service(cluster.id).networks_service().add(t.Network(id=network.id))
+    backend(simulator).refuse("add_hypervisor", "the card is not there")
+    wanted = t.NetworkAttachment(network=t.Network(id=network.id), host_nic=t.HostNic(name="eth1"))
+    refused(400, "Cannot setup Networks. the card is not there", lambda: host.setup_networks(modified_network_attachments=[wanted]))
+    assert [attachment.id for attachment in host.network_attachments_service().list()] == before

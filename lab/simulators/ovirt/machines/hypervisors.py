@@ -34,6 +34,7 @@ class Hypervisors:
     def __init__(self, spec: Spec) -> None:
         """`spec` says which container has which address."""
         self.spec = spec
+        self._resolved: dict[str, str] = {}
 
     def container(self, hypervisor: Hypervisor) -> str:
         """The container of a hypervisor; raises BackendError as `address` does."""
@@ -45,7 +46,7 @@ class Hypervisors:
         Raises BackendError for an address no hypervisor of the site has.
         """
         known = self.spec.hypervisors
-        address = hypervisor.address
+        address = self._resolved.get(hypervisor.address, hypervisor.address)
         if address not in known:
             try:
                 said = podman("exec", self.spec.engine_container, "getent", "ahostsv4", address)
@@ -58,6 +59,7 @@ class Hypervisors:
                 f"no hypervisor of this rehearsal has the address {where if address != hypervisor.address else address}"
                 f"; fix: use one of {', '.join(sorted(known))}, or a name that resolves to one on {self.spec.engine_container}"
             )
+        self._resolved[hypervisor.address] = address
         return address
 
     def pid(self, container: str) -> int:

@@ -14,6 +14,8 @@ import shutil
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -157,6 +159,20 @@ class UmlMachines:
         for number, nic in enumerate(nics):
             if nic.is_linked:
                 cables.tell_the_network(running.pid, number, nic)
+
+    @contextmanager
+    def held_still(self, handle: str) -> Iterator[None]:
+        """Frozen with the program that writes its disk; one that a killed simulator left frozen goes on here."""
+        running = self._read(handle)
+        if running is None or not running.is_alive:
+            yield
+            return
+        if inspect(running.container)["State"]["Status"] != "paused":
+            podman("pause", running.container)
+        try:
+            yield
+        finally:
+            podman("unpause", running.container)
 
     def see(self, handle: str) -> Seen:
         """What its agent says of it, where it runs; it is lost with its hypervisor's namespace."""

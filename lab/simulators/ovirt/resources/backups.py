@@ -13,7 +13,7 @@ from lab.simulators.ovirt import events, images
 from lab.simulators.ovirt.collection import Collection
 from lab.simulators.ovirt.engine import Call, Engine, task
 from lab.simulators.ovirt.errors import conflict, entity_not_found, incomplete, not_found, refused
-from lab.simulators.ovirt.resources import disks
+from lab.simulators.ovirt.resources import disks, power
 from lab.simulators.ovirt.store import Body
 
 # A backup's disks are kept where those of snapshots are, so that a restart takes their files for known.
@@ -110,8 +110,9 @@ def _copies(engine: Engine, args: Body) -> list[tuple[Body, Path, Path]]:
 
 
 def _copy(engine: Engine, args: Body) -> None:
-    for layer, source, file in _copies(engine, args):
-        images.copy(source, file, layer["format"], layer["format"])
+    with power.held_still(engine, args["vm"]):
+        for layer, source, file in _copies(engine, args):
+            images.copy(source, file, layer["format"], layer["format"])
 
 
 def _end(call: Call, args: Body, phase: str) -> None:

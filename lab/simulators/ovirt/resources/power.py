@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -238,6 +239,13 @@ def migrated(call: Call, args: Body, result: None) -> None:
     call.event(Code.MIGRATION_DONE, said, vm=raw["id"], host=target["id"])
 
 
+def held_still(engine: Engine, id: str) -> AbstractContextManager[None]:
+    """A machine that runs stands still meanwhile: its disk is then as after a power cut, and never half of a write."""
+    raw = engine.store.get("vm", id)
+    handle = raw.get("_handle") if raw else None
+    return engine.backend.held_still(handle) if handle else nullcontext()
+
+
 def watch(call: Call) -> None:
     """Has all machines looked at from now on, if they are not already."""
     if not any(name == "vms.watch" for _, _, name, _ in call.store.tasks()):
@@ -265,7 +273,8 @@ def seen(call: Call, args: Body, found: dict[str, Seen]) -> None:
             call.event(Code.VM_DOWN_ERROR, said, vm=raw["id"])
             continue
         shown = {"devices": [dict(each) for each in asdict(now)["devices"]], "fqdn": now.fqdn, "guest": dict(now.guest)}
-        status = "up" if now.state == "running" and raw["status"] == "powering_up" else raw["status"]
+        is_up = now.state == "running" and raw["status"] in ("powering_up", "unknown")  # unknown: its host came back, and it ran on
+        status = "up" if is_up else raw["status"]
         if status != raw["status"] or shown != raw.get("_seen"):
             call.store.save("vm", raw | {"status": status, "_seen": shown})
     if found:

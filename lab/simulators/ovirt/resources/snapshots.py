@@ -11,7 +11,7 @@ from lab.simulators.ovirt.collection import Collection
 from lab.simulators.ovirt.engine import Call, Engine, task
 from lab.simulators.ovirt.errors import conflict, not_found, refused
 from lab.simulators.ovirt.events import Code
-from lab.simulators.ovirt.resources import disks
+from lab.simulators.ovirt.resources import disks, power
 from lab.simulators.ovirt.store import Body
 
 ADMIN = "admin@internal-authz"
@@ -144,8 +144,9 @@ def _layers(engine: Engine, args: Body) -> list[tuple[Body, Path, Path]]:
 
 
 def _copy(engine: Engine, args: Body) -> None:
-    for layer, file, disk_file in _layers(engine, args):
-        images.copy(disk_file, file, layer["format"], layer["format"])
+    with power.held_still(engine, args["vm"]):
+        for layer, file, disk_file in _layers(engine, args):
+            images.copy(disk_file, file, layer["format"], layer["format"])
 
 
 def _copy_back(engine: Engine, args: Body) -> None:
