@@ -15,6 +15,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator  # type: 
 from lab import docs, inventory, playbook, secrets, stages
 from lab import site as sites
 from lab.errors import InputError
+from lab.site_fields import GROUPS
 from lab.stages import ROOT, STAGES
 
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
@@ -129,11 +130,11 @@ def built(file: Path) -> Any:
 
 
 def members(hosts: str, groups: Any) -> set[str]:
-    """The machines a play's `hosts` means, as far as our playbooks use patterns: groups, and groups left out with `!`."""
+    """The machines a play's `hosts` means, as far as our playbooks use patterns: groups, left out with `!`, required with `&`."""
     found: set[str] = set()
     for part in hosts.split(":"):
-        chosen = set(groups[part.lstrip("!")]["hosts"])
-        found = found - chosen if part.startswith("!") else found | chosen
+        chosen = set(groups[part.lstrip("!&")]["hosts"])
+        found = found - chosen if part.startswith("!") else found & chosen if part.startswith("&") else found | chosen
     return found
 
 
@@ -150,13 +151,17 @@ def contracts() -> Any:
 )
 def test_every_site_keeps_every_contract(file: Path, role: str, hosts: str) -> None:
     validator = ArgumentSpecValidator(options(role))
-    names = members(hosts, built(file))
-    assert names
     problems = {}
-    for name in names:
+    for name in members(hosts, built(file)):
         own = {key: value for key, value in built(file)["_meta"]["hostvars"][name].items() if key in options(role)}
         problems[name] = validator.validate(own).error_messages
     assert {name: said for name, said in problems.items() if said} == {}
+
+
+def test_every_play_has_machines_in_some_site() -> None:
+    """Not in every one: an engine is simulated or real."""
+    plays = {(stage.name, play["hosts"]) for stage in STAGES for play in parsed(stage.playbook)}
+    assert {(stage, hosts) for stage, hosts in plays if not any(members(hosts, built(file)) for file in SITES)} == set()
 
 
 @pytest.mark.parametrize("file", SITES, ids=lambda file: file.parent.name)
@@ -171,7 +176,8 @@ def test_the_rehearsal_has_the_groups_of_production() -> None:
         {group for group, value in built(ROOT / "inventories" / name / "site.yml").items() if value.get("hosts")}
         for name in ("rehearsal", "production")
     ]
-    rehearsal, production = ({group for group in groups if not group.startswith("platform_")} for groups in filled)
+    # Groups that a site file names: others follow from platforms, and from whether the engine is a simulator.
+    rehearsal, production = ({group for group in groups if group in GROUPS} for groups in filled)
     assert rehearsal == production
 
 

@@ -34,6 +34,7 @@ Release: 1.standin
 Summary: A stand-in for {name}, for tests
 License: Apache-2.0
 BuildArch: noarch
+AutoReqProv: no
 {requires}
 %description
 A stand-in for {name}, for tests.
