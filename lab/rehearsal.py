@@ -14,6 +14,7 @@ from pathlib import Path
 from lab import child, events, find, ledger, lock, remote, sources
 from lab import site as sites
 from lab.errors import InputError, LabError
+from lab.inventory.ovirt import folder
 from lab.progress import duration
 from lab.stages import ROOT, order
 
@@ -216,9 +217,9 @@ def _more(before: Traces, after: Traces) -> Traces:
 
 
 def _processes(site: sites.Site) -> Iterator[str]:
-    """The site's own processes: those with its mark, and the monitors of its containers. Others come and go as they like."""
+    """The site's own processes: those with its mark, its simulated engine, and the monitors of its containers. Others come and go."""
     marked = lock.marked(site.artifacts)
-    names = {f"{site.name}-{machine}".encode() for machine in site.machines}
+    names = {f"{site.name}-{machine}".encode() for machine in site.machines} | {str(folder(site)).encode()}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             words = lock.words(entry / "cmdline")

@@ -179,6 +179,10 @@ def resources(site: Site, ours: Ovirt, secrets: Mapping[str, str]) -> Variables:
             {"name": name, "hypervisor": first, "address": nas_address(site, storage.dataset), "path": nas.path(storage.dataset)}
             for name, storage in ours.storage.items()
         ],
+        "ovirt_resources_affinity": [
+            {"name": name, "machines": list(group.machines), "rule": group.rule, "enforcing": group.enforcing}
+            for name, group in ours.affinity.items()
+        ],
         "ovirt_resources_template": {
             "name": template(site),
             "suite": site.platforms.ovirt.suite,

@@ -64,7 +64,7 @@ class Site:
 
 def site(variables):
     """The site whose resources a machine's variables describe."""
-    return Site({key.removeprefix(ROLE): value for key, value in variables.items() if key.startswith(ROLE)})
+    return Site({"affinity": []} | {key.removeprefix(ROLE): value for key, value in variables.items() if key.startswith(ROLE)})
 
 
 def filled(values):

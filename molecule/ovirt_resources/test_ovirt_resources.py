@@ -216,6 +216,13 @@ def on_wire(guest, hypervisor, mac):
     return engines.ports_of(hypervisor, mac)
 
 
+def test_machines_run_where_their_groups_want_them(site):
+    if not site.given["affinity"]:
+        pytest.skip("the site has no affinity groups")
+    with site.engine() as engine:
+        assert not placement.keep(engine, site.given["cluster"]["name"], fix=False).changed
+
+
 @pytest.mark.disruptive
 def test_a_hypervisor_that_goes_into_maintenance_hands_on_its_machines(guest, site, lab):
     name, host, known = guest
