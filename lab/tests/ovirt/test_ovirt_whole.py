@@ -14,7 +14,7 @@ from lab.ovirt.address import wait_for_address
 from lab.ovirt.engine import Engine
 from lab.ovirt.kinds import KINDS
 from lab.ovirt.model import parse, thing
-from lab.ovirt.sdk import types
+from lab.ovirt.sdk import types, word
 from lab.ovirt.state import State
 from lab.ovirt.teardown import teardown
 from lab.ovirt.thing import Thing
@@ -133,6 +133,18 @@ def test_a_vm_gets_the_disk_that_was_uploaded_and_is_told_what_the_model_says(en
     assert drive is not None
     told = "".join(file.read_text() for file in sorted(drive.rglob("*")) if file.is_file())
     assert all(part in told for part in ('"web"', "10.0.1.50", "255.255.255.0", "eth0", "ssh-ed25519 AAAA admin"))
+
+
+def test_a_vm_speaks_vnc_even_where_its_template_speaks_spice(engine: Engine, site: list[Thing]) -> None:
+    """EL9 has no SPICE."""
+    steps.ensure_all(engine, [item for item in site if item.kind not in ("vm", "affinity_group")])
+    state = State(engine)
+    spice = types().Template(display=types().Display(type=types().DisplayType.SPICE))
+    for template in state.objects("templates"):
+        if template.name != "Blank":
+            state.service("templates").template_service(template.id).update(spice)
+    steps.ensure_all(engine, site)
+    assert {word(vm.display.type) for vm in State(engine).objects("vms")} == {"vnc"}
 
 
 @pytest.mark.parametrize(
