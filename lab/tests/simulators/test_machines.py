@@ -84,6 +84,16 @@ def test_a_bridge_gets_its_address_as_its_card_got_it() -> None:
     assert hypervisors.without_match(file) == "[Network]\nDHCP=ipv4\n\n[DHCPv4]\nUseMTU=yes\n"
 
 
+def test_a_bridge_gets_the_address_that_others_gave_its_card() -> None:
+    link = {
+        "addr_info": [{"family": "inet", "local": "10.92.44.21", "prefixlen": 24}, {"family": "inet6", "local": "fe80::1", "prefixlen": 64}]
+    }
+    routes = [{"dst": "default", "gateway": "10.92.44.1"}, {"dst": "10.92.44.0/24", "prefsrc": "10.92.44.21"}]
+    assert hypervisors.as_it_is(link, routes) == (
+        "[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nAddress=10.92.44.21/24\n\n[Route]\nDestination=0.0.0.0/0\nGateway=10.92.44.1\n"
+    )
+
+
 def test_a_card_in_a_bridge_shows_the_address_of_the_bridge_and_the_one_the_engine_uses_is_first() -> None:
     links = [
         {"ifname": "lo", "link_type": "loopback", "flags": ["UP", "LOWER_UP"], "mtu": 65536, "addr_info": []},

@@ -21,11 +21,10 @@ from lab.simulators.ovirt.machines.spec import Spec
 from lab.wait import wait_for
 
 FOLDER = "/etc/systemd/network"
-PREFIX = "10-ovirt"
+PREFIX = "04-ovirt"  # before the files that machines have for their legs
 PORT = "vnet"  # what the ends of machines' cables in a hypervisor begin with
 LONGEST_NAME = 15
 SET_UP_SECONDS = 30
-DEFAULT_NETWORK = "[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n"
 
 
 class Hypervisors:
@@ -73,20 +72,17 @@ class Hypervisors:
         """Gives it the bridges of its networks, takes away those it had before, and says what it is."""
         container = self.container(hypervisor)
         pid = self.pid(container)
-        wanted = self._files(container, pid, hypervisor)
-        script = f"cd {FOLDER} && for file in {PREFIX}-*; do if [ -e $file ]; then sha256sum $file; fi; done"
-        have = {line.split()[1]: line.split()[0] for line in podman("exec", container, "sh", "-c", script).splitlines()}
-        if have != {name: hashlib.sha256(text.encode()).hexdigest() for name, text in wanted.items()}:
-            self._write(container, wanted, sorted(set(have) - set(wanted)))
-        self._wait(hypervisor, pid)
+        before = {link["ifname"]: link for link in namespaces.links(pid)}
+        self._make(container, pid, self._files(container, pid, hypervisor), before)
+        self._wait(hypervisor, pid, before)
         _keep_firewall_off_bridges(pid)
         return self._facts(container, pid, hypervisor)
 
     def tear_down(self, hypervisor: Hypervisor) -> None:
         """Its cards have their own addresses again; nothing is done where its machine is gone."""
         container = self.container(hypervisor)
-        if exists("container", container) and inspect(container)["State"]["Pid"]:
-            self._write(container, {}, [], f"rm -f {PREFIX}-*")
+        if exists("container", container) and (pid := int(inspect(container)["State"]["Pid"])):
+            self._make(container, pid, {}, {link["ifname"]: link for link in namespaces.links(pid)})
 
     def bridge(self, pid: int, network: str, container: str) -> str:
         """The bridge of a logical network; raises BackendError where the hypervisor has none."""
@@ -111,40 +107,63 @@ class Hypervisors:
             kind = f"[NetDev]\nName={bridge}\nKind=bridge\nMACAddress={macs[each.nic]}\n\n[Bridge]\nSTP=no\nMulticastSnooping=no\n"
             files[f"{PREFIX}-{bridge}.netdev"] = kind
             files[f"{PREFIX}-{bridge}-card.network"] = f"[Match]\nName={each.nic}\n\n[Network]\nBridge={bridge}\nLinkLocalAddressing=no\n"
-            files[f"{PREFIX}-{bridge}.network"] = f"[Match]\nName={bridge}\n\n{self._addresses(container, each.nic, bridge)}"
+            files[f"{PREFIX}-{bridge}.network"] = f"[Match]\nName={bridge}\n\n{self._addresses(container, pid, each.nic, bridge)}"
         return files
 
-    def _addresses(self, container: str, nic: str, bridge: str) -> str:
+    def _addresses(self, container: str, pid: int, nic: str, bridge: str) -> str:
         """How the card gets its addresses, for the bridge to get them so; kept from before where the card is in the bridge already."""
         before = podman("exec", container, "sh", "-c", f"cat {FOLDER}/{PREFIX}-{bridge}.network 2>/dev/null || true")
         if before:
             return before.partition("\n\n")[2]
         found: dict[str, Any] = json.loads(podman("exec", container, "networkctl", "--json=short", "status", nic))
         file = found.get("NetworkFile", "")
-        return without_match(podman("exec", container, "cat", file)) if file and PREFIX not in file else DEFAULT_NETWORK
+        text = podman("exec", container, "cat", file) if file and PREFIX not in file else ""
+        if text and "Unmanaged=yes" not in text:
+            return without_match(text)
+        return as_it_is(next(link for link in namespaces.links(pid) if link["ifname"] == nic), self._routes(pid, nic))
 
-    def _write(self, container: str, files: dict[str, str], gone: list[str], first: str = "true") -> None:
-        """Files by name, then networkd reads them; bridges whose file went are deleted."""
-        script = [f"mkdir -p {FOLDER}", f"cd {FOLDER}"]
-        script += [f"sed -n 's/^Name=//p' {PREFIX}-*.netdev 2>/dev/null | sort -u > /run/ovirt-bridges || true", first]
-        script += [f"rm -f {' '.join(gone)}" if gone else "true"]
-        for name, text in files.items():
-            script.append(f"cat > {name}.new <<'END'\n{text}END\nmv {name}.new {name}")
-        script.append(
-            "for bridge in $(cat /run/ovirt-bridges); do test -e " + PREFIX + "-$bridge.netdev || networkctl delete $bridge; done"
-        )
-        script.append("networkctl reload")
-        podman("exec", "--interactive", container, "sh", "-e", stdin="\n".join(script).encode())
+    def _make(self, container: str, pid: int, files: dict[str, str], before: dict[str, dict[str, Any]]) -> None:
+        """Networkd has these files of ours and no others, and no bridge without one; nothing is done where it is so already."""
+        script = f"cd {FOLDER} && for file in {PREFIX}-*; do if [ -e $file ]; then sha256sum $file; fi; done"
+        have = {line.split()[1]: line.split()[0] for line in podman("exec", container, "sh", "-c", script).splitlines()}
+        if have == {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}:
+            return
+        gone = sorted(set(have) - set(files))
+        bridges = [name.removeprefix(f"{PREFIX}-").removesuffix(".netdev") for name in gone if name.endswith(".netdev")]
+        own = {bridge: as_it_is(before[bridge], self._routes(pid, bridge)) for bridge in bridges if bridge in before}
+        commands = [f"mkdir -p {FOLDER}", f"cd {FOLDER}", *(f"rm -f {name}" for name in gone)]
+        commands += [f"cat > {name}.new <<'END'\n{text}END\nmv {name}.new {name}" for name, text in files.items()]
+        commands += [f"networkctl delete {bridge}" for bridge in own]
+        podman("exec", "--interactive", container, "sh", "-e", stdin="\n".join([*commands, "networkctl reload"]).encode())
+        for card in (link for link in before.values() if link.get("master") in own and not link["ifname"].startswith(PORT)):
+            self._give_back(container, pid, card["ifname"], own[card["master"]])
 
-    def _wait(self, hypervisor: Hypervisor, pid: int) -> None:
-        """Until the cards are in their bridges, and the bridges have an address where networkd is to get one."""
+    def _give_back(self, container: str, pid: int, nic: str, had: str) -> None:
+        """A card that networkd does not look after has the addresses again that others gave it."""
+        if json.loads(podman("exec", container, "networkctl", "--json=short", "status", nic)).get("AdministrativeState") != "unmanaged":
+            return
+        found = [line.partition("=") for line in had.splitlines()]
+        commands = [f"link set dev {nic} up", *(f"address replace {value} dev {nic}" for key, _, value in found if key == "Address")]
+        targets = [value for key, _, value in found if key == "Destination"]
+        gateways = [value for key, _, value in found if key == "Gateway"]
+        commands += [f"route replace {target} via {by} dev {nic}" for target, by in zip(targets, gateways, strict=True)]
+        namespaces.batch(pid, commands)
+
+    def _routes(self, pid: int, interface: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(namespaces.inside(pid, "ip", "-4", "-json", "route", "show", "dev", interface))
+        return found
+
+    def _wait(self, hypervisor: Hypervisor, pid: int, before: dict[str, dict[str, Any]]) -> None:
+        """Until the cards are in their bridges, and every bridge whose card had an address before has one."""
         wanted = {each.nic: bridge_name(each.network) for each in hypervisor.attachments}
+        with_address = {bridge for nic, bridge in wanted.items() if any(before.get(name, {}).get("addr_info") for name in (nic, bridge))}
 
         def missing() -> list[str]:
             found = {link["ifname"]: link for link in namespaces.links(pid)}
-            return [nic for nic, bridge in wanted.items() if found.get(nic, {}).get("master") != bridge or bridge not in found]
+            left = [f"{nic} in {bridge}" for nic, bridge in wanted.items() if found.get(nic, {}).get("master") != bridge]
+            return left + [f"an address on {bridge}" for bridge in sorted(with_address) if not found.get(bridge, {}).get("addr_info")]
 
-        wait_for(f"cards of hypervisor {hypervisor.name} are in their bridges", missing, lambda left: not left, SET_UP_SECONDS)
+        wait_for(f"hypervisor {hypervisor.name} has what its networks need", missing, lambda left: not left, SET_UP_SECONDS)
 
     def _facts(self, container: str, pid: int, hypervisor: Hypervisor) -> HypervisorFacts:
         release = podman("exec", container, "sh", "-c", ". /etc/os-release && echo $NAME && echo $VERSION_ID").splitlines()
@@ -164,6 +183,17 @@ def bridge_name(network: str) -> str:
     if len(network) <= LONGEST_NAME and re.fullmatch(r"[A-Za-z0-9_-]+", network):
         return network
     return "on" + hashlib.sha256(network.encode()).hexdigest()[: LONGEST_NAME - 2]
+
+
+def as_it_is(link: dict[str, Any], routes: list[dict[str, Any]]) -> str:
+    """The sections of a .network file that give what an interface was given by others: its IPv4 addresses, and routes by a gateway."""
+    addresses = [f"Address={info['local']}/{info['prefixlen']}" for info in link.get("addr_info", []) if info["family"] == "inet"]
+    lines = ["[Network]", "LinkLocalAddressing=no", "IPv6AcceptRA=no", *addresses]
+    for route in routes:
+        if "gateway" in route:
+            target = "0.0.0.0/0" if route["dst"] == "default" else route["dst"]
+            lines += ["", "[Route]", f"Destination={target}", f"Gateway={route['gateway']}"]
+    return "\n".join(lines) + "\n"
 
 
 def without_match(text: str) -> str:
