@@ -14,7 +14,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,7 @@ SIMULATOR, MACHINE = "strata.ovirt", "strata.ovirt.vm"  # labels: whose machine 
 MEMORY = "/run/lab-vm"
 TAP_HEADERS = 64  # MiB that User Mode Linux wants of the tmpfs besides the guest's memory
 MIB = 1024**2
+MTU = 1500  # of a card without a network
 START_SECONDS = 60
 SHUTDOWN_SECONDS = 180
 UNPLUG_SECONDS = 20
@@ -90,13 +91,14 @@ class UmlMachines:
         container = f"{self.spec.site}-{machine.name}"
         hypervisor = self.hypervisors.container(machine.hypervisor)
         pid = self.hypervisors.pid(hypervisor)
-        bridges = [self.hypervisors.bridge(pid, nic.network, hypervisor) for nic in machine.nics]
+        bridges = self._bridges(machine.nics, pid, hypervisor)
         found = self._read(machine.id)
         if found and found.is_alive:
             return machine.id
         self._clear(machine.id)
         self._refuse_taken(container, machine)
-        mtus = [link["mtu"] for bridge in bridges for link in namespaces.links(pid) if link["ifname"] == bridge]
+        links = {link["ifname"]: link for link in namespaces.links(pid)}
+        mtus = [links[bridge]["mtu"] if bridge else MTU for bridge in bridges]
         self._write_machine(folder, machine, mtus)
         podman(*self._words(container, machine, folder, config_drive))
         running = Running(container, 0, "", time.time(), hypervisor, namespaces.identity(pid), [vars(nic) for nic in machine.nics])
@@ -104,8 +106,7 @@ class UmlMachines:
             running.pid = int(inspect(container)["State"]["Pid"])
             running.began = namespaces.began(running.pid)
             cables.prepare(running.pid, mtus)
-            for number, (nic, bridge) in enumerate(zip(machine.nics, bridges, strict=True)):
-                cables.plug(running.pid, number, nic, pid, bridge)
+            self._plug(running, machine.nics, pid, bridges)
             self._keep(machine.id, running)
             (folder / "plugged").touch()
             self._wait_until_it_boots(machine, folder, running)
@@ -152,12 +153,10 @@ class UmlMachines:
         container = self.hypervisors.container(target)
         pid = self.hypervisors.pid(container)
         nics = [Nic(**each) for each in running.nics]
-        bridges = [self.hypervisors.bridge(pid, nic.network, container) for nic in nics]
-        for number, (nic, bridge) in enumerate(zip(nics, bridges, strict=True)):
-            cables.plug(running.pid, number, nic, pid, bridge)
+        self._plug(running, nics, pid, self._bridges(nics, pid, container))
         self._keep(handle, Running(**vars(running) | {"hypervisor": container, "namespace": namespaces.identity(pid)}))
         for number, nic in enumerate(nics):
-            if nic.is_linked:
+            if nic.network and nic.is_linked:
                 cables.tell_the_network(running.pid, number, nic)
 
     @contextmanager
@@ -221,6 +220,15 @@ class UmlMachines:
                     return 0
                 found = namespaces.identity(self._pids[container])
             return found
+
+    def _bridges(self, nics: Sequence[Nic], pid: int, hypervisor: str) -> list[str]:
+        """For each card that of its network on the hypervisor; empty for a card without a network."""
+        return [self.hypervisors.bridge(pid, nic.network, hypervisor) if nic.network else "" for nic in nics]
+
+    def _plug(self, running: Running, nics: Sequence[Nic], hypervisor: int, bridges: list[str]) -> None:
+        for number, (nic, bridge) in enumerate(zip(nics, bridges, strict=True)):
+            if bridge:
+                cables.plug(running.pid, number, nic, hypervisor, bridge)
 
     def _refuse_taken(self, container: str, machine: Machine) -> None:
         taken = podman("ps", "--all", "--quiet", "--filter", f"name=^{container}$").strip()
