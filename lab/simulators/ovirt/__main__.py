@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import threading
@@ -14,12 +15,15 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.simulators.ovirt.machines import backends
+from lab.simulators.ovirt.machines import backends, namespaces
 from lab.simulators.ovirt.machines import spec as specs
 from lab.simulators.ovirt.serving import HTTPS, NAMES, Served, serve
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - of the engine container's network namespace, behind its firewall
+FOLLOW_SECONDS = 2.0
 TRANSFERS = 54323  # where an engine serves images
+
+log = logging.getLogger("ovirt.simulator")
 
 
 def main(words: list[str]) -> int:
@@ -41,11 +45,30 @@ def main(words: list[str]) -> int:
         with serve_site(chosen.spec) if chosen.spec else serve(folder, port=chosen.port, address=chosen.address, names=names) as served:
             print(served.url, flush=True)
             (folder / "serving").write_text(served.url + "\n", encoding="utf-8")
-            ended.wait()
+            elsewhere = wait(ended, chosen.spec)
+        if elsewhere:
+            log.warning("the engine's container was restarted: serving in its new network")
+            follow(elsewhere, words)
     except LabError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     return 0
+
+
+def wait(ended: threading.Event, spec: Path | None) -> int:
+    """Until it is told to end; or until the engine's container is in another network than this process: then one of its processes."""
+    engine, ours = 0, namespaces.identity(os.getpid())
+    while not ended.wait(FOLLOW_SECONDS if spec else None):
+        engine = backends.engine_process(specs.load(spec), engine) if spec else 0
+        if namespaces.identity(engine) not in (0, ours):
+            return engine
+    return 0
+
+
+def follow(pid: int, words: list[str]) -> None:
+    """The same process, in the network namespace of that one."""
+    command = ["nsenter", f"--net=/proc/{pid}/ns/net", "--", sys.executable, "-m", "lab.simulators.ovirt", *words]
+    os.execvp(command[0], command)  # noqa: S606 - replaces this process on purpose
 
 
 def serve_site(file: Path) -> AbstractContextManager[Served]:

@@ -42,12 +42,11 @@ LOG_LINES = 4
 
 @dataclass(frozen=True)
 class Process:
-    """A simulator's process as it was started: what it serves, from which code, in which network namespace."""
+    """A simulator's process as it was started: what it serves, and from which code."""
 
     pid: int
     began: str
     serves: str
-    namespace: int
 
     @property
     def is_alive(self) -> bool:
@@ -56,7 +55,7 @@ class Process:
 
 
 def ensure(spec: Mapping[str, Any], *, check: bool = False, say: Callable[[str], None] = lambda _: None) -> Change:
-    """Makes a simulator of that spec serve; starts it again where it died, or where its code, its spec or the engine's namespace changed.
+    """Makes a simulator of that spec serve; starts it again where it died, or where its code, its spec or its password changed.
 
     What it keeps (state, disks, authority) outlives that. Raises LabError where the engine's container does not run, and with the last
     words of a simulator that does not come up.
@@ -65,7 +64,7 @@ def ensure(spec: Mapping[str, Any], *, check: bool = False, say: Callable[[str],
     found = _record(wanted)
     before = _shown(found)
     serves, engine = _serves(wanted), _engine(wanted)
-    is_right = found is not None and found.is_alive and found.serves == serves and found.namespace == identity(engine)
+    is_right = found is not None and found.is_alive and found.serves == serves and identity(found.pid) == identity(engine)
     if is_right or check:
         return Change(f"{NAME} {wanted.engine_fqdn}", not is_right, before, before if is_right else {"state": "running"}, _facts(wanted))
     if not engine:
@@ -169,7 +168,7 @@ def _start(spec: Spec, engine: int, serves: str) -> Process:
             stderr=log,
             start_new_session=True,
         )
-    started = Process(child.pid, began(child.pid), serves, identity(engine))
+    started = Process(child.pid, began(child.pid), serves)
     private_file.write(spec.folder / RECORD, json.dumps(vars(started)))
     try:
         wait_for(f"{NAME} serves", serving.exists, bool, START_SECONDS, lambda _: child.poll() is not None, where=spec.engine_fqdn)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
-from lab.platforms.podman import podman
+from lab.errors import LabError
+from lab.platforms.podman import inspect, podman
 from lab.simulators.ovirt.backend import Backend
-from lab.simulators.ovirt.machines import container, image, uml
+from lab.simulators.ovirt.machines import container, image, namespaces, uml
 from lab.simulators.ovirt.machines.container import ContainerMachines
 from lab.simulators.ovirt.machines.spec import Spec
 from lab.simulators.ovirt.machines.uml import UmlMachines
@@ -25,6 +27,16 @@ def backend(spec: Spec) -> Backend:
 def prepare(spec: Spec, say: Callable[[str], None]) -> None:
     """Makes what takes minutes, with the controller's network, which a simulator does not have."""
     image.ensure(spec.suite, say)
+
+
+def engine_process(spec: Spec, known: int = 0) -> int:
+    """A process of the engine's container, or 0; podman is only asked where the known one is not in this process' network any more."""
+    if known and namespaces.identity(known) == namespaces.identity(os.getpid()):
+        return known
+    try:
+        return int(inspect(spec.engine_container)["State"]["Pid"])
+    except LabError:  # it is not there just now
+        return 0
 
 
 def left(spec: Spec) -> list[str]:

@@ -72,6 +72,7 @@ class UmlMachines:
         self._image = image.reference(spec.suite)  # the one made before this process began, whatever its recipe becomes meanwhile
         self._pids: dict[str, int] = {}
         self._mutex = threading.Lock()
+        self._clearing = threading.Lock()
 
     def add_hypervisor(self, hypervisor: Hypervisor) -> HypervisorFacts:
         """Sets up its bridges."""
@@ -120,8 +121,7 @@ class UmlMachines:
         running = self._read(handle)
         if running and running.is_alive:
             if is_graceful:
-                self._ask(handle, running, signal.SIGTERM, "shut down")
-                self._wait_for_end(running, SHUTDOWN_SECONDS)
+                self._shut_down(handle, running)
             else:
                 _signal(running, signal.SIGINT)
                 with contextlib.suppress(LabError):  # what does not end by itself is removed
@@ -283,14 +283,27 @@ class UmlMachines:
             )
         _signal(running, sent)
 
+    def _shut_down(self, handle: str, running: Running) -> None:
+        """A guest that was asked before a kill of the simulator is only waited for: it may not answer any more."""
+        asked = self._folder(handle) / "asked"
+        if not asked.exists():
+            self._ask(handle, running, signal.SIGTERM, "shut down")
+            asked.touch()
+        try:
+            self._wait_for_end(running, SHUTDOWN_SECONDS)
+        except LabError:
+            asked.unlink()
+            raise
+
     def _wait_for_end(self, running: Running, seconds: float) -> None:
         wait_for(f"machine in container {running.container} ends", lambda: running.is_alive, lambda lives: not lives, seconds)
 
     def _clear(self, id: str) -> None:
         """Removes a machine's container, also one that still runs; its console stays."""
-        for name in containers(self.spec, id):
-            podman("rm", "--force", "--time", "0", "--volumes", name)
-        (self._folder(id) / "running.json").unlink(missing_ok=True)
+        with self._clearing:  # one that ends is noticed by whoever waits for it and by whoever watches all
+            for name in containers(self.spec, id):
+                podman("rm", "--force", "--time", "0", "--volumes", name)
+            (self._folder(id) / "running.json").unlink(missing_ok=True)
 
 
 def containers(spec: Spec, id: str = "") -> list[str]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
+from lab.errors import LabError
 from lab.simulators.ovirt import hosts_down
-from lab.simulators.ovirt.backend import BackendError
 from lab.simulators.ovirt.engine import Call, Engine, task
 from lab.simulators.ovirt.resources import hosts
 from lab.simulators.ovirt.store import Body
 
 WATCH_SECONDS = 2.0
+
+log = logging.getLogger("ovirt.simulator")
 
 
 def watch(call: Call) -> None:
@@ -25,8 +28,8 @@ def _look(engine: Engine, args: Body) -> dict[str, bool]:
         if host["status"] == "up" or host.get("_lost"):
             try:
                 found[host["id"]] = engine.backend.is_reachable(hosts.described(engine.store, host))
-            except BackendError:
-                found[host["id"]] = False
+            except (LabError, OSError) as error:  # what cannot be looked at just now is looked at again
+                log.warning("host %s cannot be seen: %s", host["name"], error)
     return found
 
 

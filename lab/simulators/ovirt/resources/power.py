@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -9,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lab.errors import LabError
 from lab.simulators.ovirt import cloud_init, events, images, scheduler
 from lab.simulators.ovirt.backend import BackendError, Disk, Machine, Nic, Seen
 from lab.simulators.ovirt.collection import merged
@@ -22,6 +24,8 @@ ADMIN = "admin@internal-authz"
 WATCH_SECONDS = 0.3
 # What the engine shows while it waits for something it asked for itself.
 PENDING = ("wait_for_launch", "powering_down", "migrating", "reboot_in_progress")
+
+log = logging.getLogger("ovirt.simulator")
 
 
 def start(call: Call, raw: Body, action: Body) -> None:
@@ -253,8 +257,14 @@ def watch(call: Call) -> None:
 
 
 def _see(engine: Engine, args: Body) -> dict[str, Seen]:
-    handles = {vm["id"]: vm["_handle"] for vm in engine.store.all("vm") if vm.get("_handle")}
-    return {id: engine.backend.see(handle) for id, handle in handles.items()}
+    found = {}
+    for vm in engine.store.all("vm"):
+        if vm.get("_handle"):
+            try:
+                found[vm["id"]] = engine.backend.see(vm["_handle"])
+            except (LabError, OSError) as error:  # what cannot be looked at just now is as it was, and is looked at again
+                log.warning("machine %s cannot be seen: %s", vm["name"], error)
+    return found
 
 
 @task("vms.watch", work=_see)
@@ -277,7 +287,7 @@ def seen(call: Call, args: Body, found: dict[str, Seen]) -> None:
         status = "up" if is_up else raw["status"]
         if status != raw["status"] or shown != raw.get("_seen"):
             call.store.save("vm", raw | {"status": status, "_seen": shown})
-    if found:
+    if any(vm.get("_handle") for vm in call.store.all("vm")):
         call.store.add_task(time.time() + WATCH_SECONDS, "vms.watch", {})
 
 
