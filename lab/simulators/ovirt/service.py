@@ -144,7 +144,8 @@ def _serves(spec: Spec) -> str:
 
 def _record(spec: Spec) -> Process | None:
     try:
-        return Process(**json.loads((spec.folder / RECORD).read_text(encoding="utf-8")))
+        kept = json.loads((spec.folder / RECORD).read_text(encoding="utf-8"))
+        return Process(int(kept["pid"]), str(kept["began"]), str(kept.get("serves", "")))  # an older one may have kept more
     except FileNotFoundError:
         return None
 

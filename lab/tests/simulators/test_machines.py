@@ -230,7 +230,7 @@ def test_what_was_served_by_a_process_that_is_gone_is_dead_and_removed_with_its_
     password = folder / "password"
     password.write_text("secret\n")
     given["password_file"] = str(password)
-    process = {"pid": os.getpid(), "began": "another", "serves": "x"}
+    process = {"pid": os.getpid(), "began": "another", "serves": "x", "what": "an older one kept"}
     (folder / "process.json").write_text(json.dumps(process))
     assert not service.is_running(given)
     assert service.remove(given, check=True).before["state"] == "dead"
