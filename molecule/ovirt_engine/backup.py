@@ -1,18 +1,29 @@
-"""Writes an archive with the parts that a backup of an engine has, all of them empty: `backup.py FILE`."""
+"""Writes an archive as engine-backup does, with words in place of files and databases: `backup.py FILE`."""
 
+import hashlib
+import io
 import sys
 import tarfile
 from pathlib import Path
 
-PARTS = ("version", "md5sum", "config", "files", "db/engine_backup.db", "db/dwh_backup.db")
+PARTS = {
+    "version": "4.5.7\n",
+    "os_version": "centos10\n",
+    "config": "# nothing\n",
+    "files": "no files\n",
+    "db/engine_backup.db": "no database\n",
+}
 
 
 def write(file: Path) -> None:
     """The archive; it is there when it is whole."""
     part = file.with_suffix(".part")
+    sums = "".join(f"{hashlib.sha256(text.encode()).hexdigest()}  {name}\n" for name, text in PARTS.items())
     with tarfile.open(part, "w:gz") as archive:
-        for name in PARTS:
-            archive.addfile(tarfile.TarInfo(f"./{name}"))
+        for name, text in {**PARTS, "sha256sum": sums}.items():
+            member = tarfile.TarInfo(f"./{name}")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
     part.rename(file)
 
 

@@ -73,6 +73,7 @@ def test_setup_got_the_answers_of_the_site(told):
         f"OVESETUP_CONFIG/adminPassword=str:{known['ovirt_engine_admin_password']}",
         "OVESETUP_CONFIG/firewallManager=str:firewalld",
         "OVESETUP_CONFIG/keycloakEnable=bool:False",
+        "OVESETUP_ENGINE_CORE/enable=bool:True",
     ):
         assert line in answers.splitlines(), line
     assert "--accept-defaults" in host.file("/root/engine-setup.arguments").content_string

@@ -47,4 +47,4 @@ def password(text: str, name: str) -> Problems:
             "write another one into secrets.yml",
         )
     elif len(text) < 8:
-        yield Problem(f"{name} is shorter than 8 characters, which the engine refuses for accounts", "write another one into secrets.yml")
+        yield Problem(f"{name} is shorter than 8 characters, which setup takes without a word", "write another one into secrets.yml")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import io
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -286,29 +288,60 @@ def test_the_appliance_needs_room_to_be_unpacked() -> None:
     )
 
 
-def backup(file: Path, *names: str) -> Path:
-    with tarfile.open(file, "w:bz2") as archive:
-        for name in names:
-            member = tarfile.TarInfo(name)
-            member.size = 200_000
-            archive.addfile(member, io.BytesIO(bytes(range(256)) * 800))
-    return file
+PARTS = {
+    "version": b"4.5.7\n",
+    "config": b"# where databases are\n",
+    "files": bytes(range(256)) * 800,
+    "db/engine_backup.db": bytes(range(255)) * 800,
+}
 
 
-def test_a_backup_of_an_engine_is_taken(tmp_path: Path) -> None:
-    file = backup(tmp_path / "b", "./version", "./md5sum", "./config", "./files", "./db/engine_backup.db")
-    prechecks.run("engine", "one", ENGINE_FACTS, {**ENGINE, "restore_file": str(file)})
+def backup(file: Path, changes: Mapping[str, bytes | None] | None = None, kind: str = "sha256", compressed: str = "w:gz") -> str:
+    """An archive as engine-backup writes it; of `changes`, made after its checksums, None leaves a part out."""
+    sums = "".join(f"{hashlib.new(kind, data).hexdigest()}  {name}\n" for name, data in PARTS.items())
+    parts = {**PARTS, f"{kind}sum": sums.encode(), **(changes or {})}
+    with tarfile.open(file, compressed) as archive:  # type: ignore[call-overload]
+        for name, data in parts.items():
+            if data is not None:
+                member = tarfile.TarInfo(f"./{name}")
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+    return str(file)
 
 
-def test_a_backup_that_is_missing_cut_short_or_something_else_is_refused(tmp_path: Path) -> None:
-    whole = backup(tmp_path / "whole", "./version", "./md5sum", "./config", "./db/engine_backup.db").read_bytes()
+@pytest.mark.parametrize("compressed", ["w:gz", "w:bz2", "w:xz", "w:"])
+@pytest.mark.parametrize("kind", ["sha256", "md5"])
+def test_a_backup_of_an_engine_is_taken(kind: str, compressed: str, tmp_path: Path) -> None:
+    prechecks.run("engine", "one", ENGINE_FACTS, {**ENGINE, "restore_file": backup(tmp_path / "b", None, kind, compressed)})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"db/engine_backup.db": None}, "is no whole backup of an engine: it lacks db/engine_backup.db"),
+        ({"db/engine_backup.db": b""}, "it lacks db/engine_backup.db"),  # engine-backup would pass over it
+        ({"sha256sum": None}, "it lacks sha256sum"),
+        ({"files": b"other"}, "is damaged: files is not what its sha256sum says"),
+    ],
+    ids=str,
+)
+def test_a_backup_that_is_not_whole_is_refused(changes: dict[str, bytes | None], said: str, tmp_path: Path) -> None:
+    assert said in only(refusal("engine", ENGINE_FACTS, {**ENGINE, "restore_file": backup(tmp_path / "b", changes)}))
+
+
+def test_a_backup_of_an_engine_too_old_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PARTS, "version", b"4.2.8\n")
+    said = only(refusal("engine", ENGINE_FACTS, {**ENGINE, "restore_file": backup(tmp_path / "b")}))
+    assert "is of an engine 4.2.8, and 4.5 restores 4.5 and 4.4 and 4.3 only" in said
+
+
+def test_what_is_no_archive_or_only_a_part_of_one_is_refused(tmp_path: Path) -> None:
+    whole = Path(backup(tmp_path / "whole")).read_bytes()
     (tmp_path / "cut").write_bytes(whole[: len(whole) // 2])
-    backup(tmp_path / "other", "./photos/cat.jpg")
     (tmp_path / "text").write_text("not an archive")
     for name, message in {
         "absent": "the backup to restore is not there",
         "cut": "cannot be read as an archive",
         "text": "cannot be read as an archive",
-        "other": "is no backup of an engine: it lacks version, md5sum, config, db/*.db",
     }.items():
         assert message in only(refusal("engine", ENGINE_FACTS, {**ENGINE, "restore_file": str(tmp_path / name)}))
