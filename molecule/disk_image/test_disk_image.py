@@ -29,7 +29,8 @@ def guest(started):
 
 def test_it_boots_under_plain_qemu_and_cloud_init_reads_its_drive(guest):
     assert guest.shell("systemd-detect-virt").strip() == "qemu"
-    assert "DataSourceConfigDrive" in guest.shell("cloud-init status --long")
+    # Warnings make its exit code 2, and what an engine writes is not without.
+    assert "DataSourceConfigDrive" in guest.shell("cloud-init status --long || true")
     assert guest.ask("guest-get-host-name")["host-name"] == guest.name.partition(".")[0]
     assert guest.shell("systemctl --failed --no-legend") == ""
 
