@@ -205,6 +205,7 @@ def test_a_machine_is_lost_with_the_namespace_of_its_hypervisor(given: dict[str,
     remembered(machines, namespace=1)
     seen = machines.see("id")
     assert (seen.state, seen.detail) == ("gone", "its hypervisor lab-hv1 went down")
+    assert machines.see("id") == seen  # also when it is asked again
 
 
 def test_a_guest_whose_agent_is_silent_is_not_asked_to_shut_down(given: dict[str, Any], no_containers: list[Any]) -> None:

@@ -177,15 +177,15 @@ class UmlMachines:
         """What its agent says of it, where it runs; it is lost with its hypervisor's namespace."""
         running = self._read(handle)
         folder = self._folder(handle)
-        if running is None:
-            return Seen("gone")
-        if not running.is_alive:
-            detail = _why(folder)
+        if running and running.is_alive and self._namespace(running.hypervisor) != running.namespace:
+            why = f"its hypervisor {running.hypervisor} went down"
+            private_file.write(folder / "ended.json", json.dumps({"why": why}))  # an engine that cannot see the host asks again later
             self._clear(handle)
-            return Seen("gone", detail=detail)
-        if self._namespace(running.hypervisor) != running.namespace:
-            self._clear(handle)
-            return Seen("gone", detail=f"its hypervisor {running.hypervisor} went down")
+            return Seen("gone", detail=why)
+        if running is None or not running.is_alive:
+            if running:
+                self._clear(handle)
+            return Seen("gone", detail=_why(folder))
         with contextlib.suppress(FileNotFoundError, ValueError):
             said = json.loads((folder / "seen.json").read_text(encoding="utf-8"))
             return Seen("running", said["name"], tuple(said["devices"]), guest=said["guest"])
