@@ -2,6 +2,8 @@
 
 import base64
 import json
+import os
+import signal
 import ssl
 import urllib.error
 import urllib.parse
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from lab.simulators.ovirt import service, site_engine
+from lab.wait import wait_for
 
 SECONDS = 30
 USER = "admin@internal"
@@ -86,3 +89,19 @@ def test_it_tells_what_its_machines_are(client):
 def test_nothing_of_it_would_be_changed_by_another_run(client):
     assert service.is_running(site_engine.given(client.options))
     assert not site_engine.ensure(client.options, check=True).changed
+
+
+@pytest.mark.disruptive
+def test_killed_it_serves_again_and_its_machines_ran_on(client, members, lab):
+    guests = {name: lab(name) for name in members("platform_ovirt")}
+    boots = {name: host.check_output("cat /proc/sys/kernel/random/boot_id") for name, host in guests.items()}
+    authority, product = client.ca_file.read_bytes(), client.api()[1].findtext("product_info/instance_id")
+    record = Path(client.options["folder"]) / service.RECORD
+    try:
+        os.kill(json.loads(record.read_text())["pid"], signal.SIGKILL)
+        wait_for("it is dead", lambda: service.is_running(site_engine.given(client.options)), lambda runs: not runs, SECONDS)
+    finally:
+        assert site_engine.ensure(client.options).changed
+    assert client.ca_file.read_bytes() == authority
+    assert client.api()[1].findtext("product_info/instance_id") == product
+    assert {name: host.check_output("cat /proc/sys/kernel/random/boot_id") for name, host in guests.items()} == boots
