@@ -25,6 +25,7 @@ OLDEST_DEBIAN = 12
 GIB = 1024**3
 IMAGES_GIB = 4  # image, package cache and the layers of containers, with room
 VM_IMAGES_GIB = 4  # the kernel's source and objects while it is built, then an image of 1 GiB
+TEMPLATE_GIB = 2  # the disk that VMs are made from, in the cache and as a simulated engine's template
 # Programs that the verbs call, and the package each comes from. The wrapper installs the same.
 PROGRAMS = {
     "podman": "podman",
@@ -216,7 +217,8 @@ def memory(meminfo: Path, site: Site) -> Finding:
     """What is free against what the site's machines sum up to."""
     line = next((line for line in _text(meminfo).splitlines() if line.startswith("MemAvailable:")), "MemAvailable: 0 kB")
     free = int(line.split()[1]) * 1024 / GIB
-    asked = sum(machine.memory_gib for machine in site.machines.values() if machine.platform.kind != "metal")
+    # What is on oVirt is taken from its hypervisors, which count here where they are simulated.
+    asked = sum(machine.memory_gib for machine in site.machines.values() if machine.platform.kind not in ("metal", "ovirt"))
     detail = f"{free:.1f} GiB free, the machines of {site.name} may use {asked:g} GiB"
     if free < asked:
         return Finding("memory", "missing", detail, "end other programs, or lower memory_gib in site.yml")
@@ -227,7 +229,9 @@ def wanted_disk_gib(site: Site) -> float:
     """Containers share one image, so that their disk_gib are limits and not needs; the files of vms fill up to what the site gives them."""
     vms = [machine for machine in site.machines.values() if machine.platform.kind == "vm"]
     disks = sum(machine.disk_gib + sum(disk.size_gib for disk in machine.disks) for machine in vms)
-    return IMAGES_GIB + (VM_IMAGES_GIB + disks if vms else 0)
+    simulated = site.ovirt is not None and site.ovirt.engine.kind == "simulator"
+    hosted = sum(machine.disk_gib for machine in site.machines.values() if machine.platform.kind == "ovirt") if simulated else 0
+    return IMAGES_GIB + (VM_IMAGES_GIB + disks if vms else 0) + (TEMPLATE_GIB + hosted if site.ovirt else 0)
 
 
 def tun(device: Path) -> Finding:

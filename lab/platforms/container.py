@@ -21,6 +21,7 @@ from lab.platforms.podman import exists, inspect, podman
 from lab.wait import wait_for
 
 BOOT_SECONDS = 120  # a container is up in 1 to 3 s; a loaded CI machine took 25
+FURTHER_LEG_METRIC = 2048  # of a default route by DHCP it is 1024
 HARDWARE = "strata.hardware"
 OWNER = "strata.owner"  # the file of the key that may log in: of two clones with one site each, only one has the machines
 
@@ -46,7 +47,12 @@ class Container:
             )
         missing_routes = routes_missing(spec)
         cache = (spec.get("uplink") or {}).get("apt_cache")
-        changed = before != after or bool(missing_routes) or bool(cache and not apt_cache.is_running(cache["container"]))
+        changed = (
+            before != after
+            or bool(missing_routes)
+            or bool(self.further_legs(spec))
+            or bool(cache and not apt_cache.is_running(cache["container"]))
+        )
         if changed and not check:
             if not before:
                 self.create(spec, wanted)
@@ -56,6 +62,9 @@ class Container:
                 apt_cache.ensure(cache, spec["uplink"]["network"], spec["image_suite"])
             set_routes(spec, missing_routes)
             self.wait_until_booted(container)
+            for file, text in self.further_legs(spec).items():
+                script = f"cat > {file}.new && mv {file}.new {file} && networkctl reload"
+                podman("exec", "--interactive", container, "sh", "-ec", script, stdin=text.encode())
         facts = {"address": self.address(name, spec), "host_key": "", "backend": self.backend()}
         if exists("container", container):
             facts["host_key"] = self.host_key(container)
@@ -106,9 +115,31 @@ class Container:
             BOOT_SECONDS,
         )
 
+    def further_legs(self, spec: Mapping[str, Any]) -> dict[str, str]:
+        """Networkd's files that a running machine still lacks to go out by its first leg, path -> text.
+
+        Every leg is offered a default route, and of equal ones chance would take the first. A router is told by its role, and an uplink
+        is the way out anyway.
+        """
+        if spec.get("uplink") or len(spec["cables"]) < 2 or state(spec["container"]).get("state") != "running":
+            return {}
+        wanted = {f"/etc/systemd/network/80-{name}.network": further_leg(name) for name in (one["interface"] for one in spec["cables"][1:])}
+        script = "for file; do cat $file 2>/dev/null || true; printf '\\0'; done"
+        have = podman("exec", spec["container"], "sh", "-c", script, "sh", *wanted).split("\0")
+        return {file: text for (file, text), found in zip(wanted.items(), have, strict=False) if found != text}
+
     def host_key(self, container: str) -> str:
         """The machine's own SSH host key; empty where there is none yet."""
         return host_key(container, "/etc/ssh/ssh_host_ed25519_key.pub")
+
+
+def further_leg(interface: str) -> str:
+    """Networkd's file for a leg that is not the first: as for all legs of the image, and its default route counts less."""
+    common = (Path(__file__).parent / "image" / "90-lab.network").read_text(encoding="utf-8")
+    rest = common[common.index("[Network]") :]
+    return (
+        f"# Not the first leg of this machine, by which it goes out.\n[Match]\nName={interface}\n\n{rest}RouteMetric={FURTHER_LEG_METRIC}\n"
+    )
 
 
 def networks(spec: Mapping[str, Any]) -> list[str]:

@@ -62,6 +62,10 @@ class Vm(Container):
             BOOT_SECONDS,
         )
 
+    def further_legs(self, spec: Mapping[str, Any]) -> dict[str, str]:
+        """A guest's files are its own; with several legs it goes out by the one whose lease came first."""
+        return {}
+
     def host_key(self, container: str) -> str:
         """As the guest told its platform."""
         return host_key(container, f"{MEMORY}/told/ssh_host_ed25519_key.pub")

@@ -130,3 +130,24 @@ def test_a_machine_of_another_clone_is_not_taken_over() -> None:
     container.refuse_foreign("web", spec, {"owner": "/here/id.pub"})
     with pytest.raises(LabError, match=r"container rehearsal-web belongs to another copy of this site, whose key is /there/id.pub; fix: "):
         container.refuse_foreign("web", spec, {"owner": "/there/id.pub"})
+
+
+def legs(*names: str) -> dict[str, Any]:
+    cables = [{"network": f"lab-{name}", "interface": name, "mac": "52:54:00:00:00:01", "bridge_mtu": 1500} for name in names]
+    return SPEC | {"cables": cables, "uplink": None}
+
+
+@pytest.mark.parametrize("spec", [SPEC | {"cables": legs("eth0", "eth1")["cables"]}, legs("eth0")])
+def test_with_an_uplink_or_one_leg_there_is_one_way_out(spec: dict[str, Any]) -> None:
+    assert container.Container().further_legs(spec) == {}
+
+
+def test_a_machine_goes_out_by_its_first_leg(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[str, str] = {}
+    monkeypatch.setattr(container, "state", lambda name: {"state": "running"})
+    monkeypatch.setattr(container, "podman", lambda *words: "".join(f"{kept.get(file, '')}\0" for file in words[6:]))
+    lacking = container.Container().further_legs(legs("eth0", "eth1", "eth2"))
+    assert list(lacking) == ["/etc/systemd/network/80-eth1.network", "/etc/systemd/network/80-eth2.network"]
+    assert all(f"RouteMetric={container.FURTHER_LEG_METRIC}" in text and "DHCP=ipv4" in text for text in lacking.values())
+    kept |= lacking
+    assert container.Container().further_legs(legs("eth0", "eth1", "eth2")) == {}
