@@ -35,6 +35,7 @@ def down(site_path: Path, *, yes: bool = False, say: Callable[[str], None] = pri
         inventory = find.inventory(site)
         if options := site_engine.of_inventory(inventory):
             end_engine(options, say)
+            shutil.rmtree(site.artifacts / "ssh" / "hosts", ignore_errors=True)  # host keys of its VMs
         changes = platforms.remove_all(left_to_remove(inventory), say)
         lock.end_connections(site.artifacts)
         restore.forget(site)
