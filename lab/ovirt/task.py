@@ -36,7 +36,9 @@ def unbuilt(name: str, engine: Options, values: dict[str, Any]) -> Change:
     what = f"{name.replace('_', ' ')} {values.get('name') or values.get('vm', '')}".strip()
     if name in ("address", "placement") or values.get("state") == "absent":
         return Change(what, False)
-    return Change(what, True, {}, {key: value for key, value in values.items() if key not in SECRET}, {"does_not_exist_yet": [engine["url"]]})
+    return Change(
+        what, True, {}, {key: value for key, value in values.items() if key not in SECRET}, {"does_not_exist_yet": [engine["url"]]}
+    )
 
 
 def login(engine: Options) -> Login:

@@ -198,7 +198,7 @@ def test_the_internet_is_reached_only_from_subnets_that_may(one_plug_per_leg):
 
 
 def is_way_out(plug):
-    """Whether what a machine sends to other subnets leaves by this plug; of several default routes the kernel takes the cheapest, first one."""
+    """Whether what a machine sends to other subnets leaves by this plug: of several default routes, the kernel takes the cheapest."""
     routes = json.loads(plug.host.check_output("ip -json route show default"))
     return not routes or min(routes, key=lambda route: route.get("metric", 0))["dev"] == plug.interface
 

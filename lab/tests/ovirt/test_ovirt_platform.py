@@ -119,7 +119,9 @@ def test_a_vm_that_somebody_else_made_is_left_alone(spec: Spec, engine: Engine) 
     other = {"data_center": "lab", "cluster": "main", "template": "debian-1", "memory_mib": 512, "vcpus": 1, "state": "stopped"}
     steps.ensure(engine, thing("vm", {"name": "tenant", "description": "the boss's", **other}))
     for act in (Ovirt().ensure, Ovirt().remove):
-        with pytest.raises(LabError, match=r"machine tenant: .* did not make \(described as \"the boss's\"\); fix: rename or remove it there"):
+        with pytest.raises(
+            LabError, match=r"machine tenant: .* did not make \(described as \"the boss's\"\); fix: rename or remove it there"
+        ):
             act("tenant", spec)
     assert vm(engine).values["state"] == "stopped"
 

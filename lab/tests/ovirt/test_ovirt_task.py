@@ -89,5 +89,5 @@ def test_before_there_is_an_engine_a_check_run_says_what_would_be_made(tasks: Ta
     assert planned.facts == {"does_not_exist_yet": [tasks.engine["url"]]}
     assert not tasks("vm", check=True, name="web", state="absent").changed
     assert not tasks("address", check=True, vm="web").changed
-    with pytest.raises(InputError, match="its CA .*absent.pem is not there"):
+    with pytest.raises(InputError, match=r"its CA .*absent.pem is not there"):
         tasks("data_center", name="lab")
