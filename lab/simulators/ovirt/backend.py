@@ -18,10 +18,14 @@ class BackendError(LabError):
 
 @dataclass(frozen=True)
 class Attachment:
-    """A logical network on a card of a hypervisor."""
+    """A logical network on a card of a hypervisor, and the hypervisor's address on it: `method` is static, dhcp, none or not said."""
 
     network: str
     nic: str
+    method: str = ""
+    address: str = ""
+    netmask: str = ""
+    gateway: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import pytest
 
 from lab.errors import InputError, LabError
 from lab.simulators.ovirt import service
-from lab.simulators.ovirt.backend import BackendError, Hypervisor
-from lab.simulators.ovirt.machines import announce, backends, cables, exports, hypervisors, image, namespaces, spec, uml
+from lab.simulators.ovirt.backend import Attachment, BackendError, Hypervisor
+from lab.simulators.ovirt.machines import announce, backends, cables, exports, hypervisors, image, namespaces, networkd, spec, uml
 from lab.simulators.ovirt.machines.hypervisors import Hypervisors
 from lab.simulators.ovirt.machines.uml import Running, UmlMachines
 
@@ -81,7 +82,7 @@ def test_a_network_whose_name_no_interface_can_have_gets_one_made_of_it() -> Non
 
 def test_a_bridge_gets_its_address_as_its_card_got_it() -> None:
     file = "# Set by hand.\n[Match]\nName=!lo\n# not a tap\nType=ether\n\n[Network]\nDHCP=ipv4\n\n[DHCPv4]\nUseMTU=yes\n"
-    assert hypervisors.without_match(file) == "[Network]\nDHCP=ipv4\n\n[DHCPv4]\nUseMTU=yes\n"
+    assert networkd.without_match(file) == "[Network]\nDHCP=ipv4\n\n[DHCPv4]\nUseMTU=yes\n"
 
 
 def test_a_bridge_gets_the_address_that_others_gave_its_card() -> None:
@@ -89,9 +90,28 @@ def test_a_bridge_gets_the_address_that_others_gave_its_card() -> None:
         "addr_info": [{"family": "inet", "local": "10.92.44.21", "prefixlen": 24}, {"family": "inet6", "local": "fe80::1", "prefixlen": 64}]
     }
     routes = [{"dst": "default", "gateway": "10.92.44.1"}, {"dst": "10.92.44.0/24", "prefsrc": "10.92.44.21"}]
-    assert hypervisors.as_it_is(link, routes) == (
+    assert networkd.as_it_is(link, routes) == (
         "[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nAddress=10.92.44.21/24\n\n[Route]\nDestination=0.0.0.0/0\nGateway=10.92.44.1\n"
     )
+
+
+def test_a_bridge_gets_the_address_the_engine_assigned_and_the_gateway_of_the_management_network_alone() -> None:
+    told = Attachment("ovirtmgmt", "eth0", "static", "10.64.10.22", "255.255.255.0", "10.64.10.1")
+    lines = networkd.as_told(told, ["DNS=10.64.10.1"]).splitlines()
+    assert lines[3:] == ["Address=10.64.10.22/24", "Gateway=10.64.10.1", "DNS=10.64.10.1"]
+    assert "Gateway" not in networkd.as_told(replace(told, network="storage"), [])
+    assert "UseGateway=yes" in networkd.as_told(replace(told, method="dhcp"), [])
+    assert "UseGateway=no" in networkd.as_told(replace(told, method="dhcp", network="storage"), [])
+    assert networkd.as_told(replace(told, method="none"), ["DNS=10.64.10.1"]).splitlines() == networkd.NO_OTHERS
+
+
+def test_a_bridge_keeps_the_resolver_that_its_card_had() -> None:
+    status = {
+        "DNS": [{"Family": 2, "Address": [10, 64, 10, 1]}, {"Family": 10, "Address": [0] * 16}],
+        "SearchDomains": [{"Domain": "lab.internal"}, {"Domain": "lab.internal"}],
+    }
+    assert networkd.resolver(status, "") == ["DNS=10.64.10.1", "Domains=lab.internal"]
+    assert networkd.resolver({}, "[Network]\nDHCP=ipv4\nDNS=10.64.10.2\n") == ["DNS=10.64.10.2"]
 
 
 def test_a_card_in_a_bridge_shows_the_address_of_the_bridge_and_the_one_the_engine_uses_is_first() -> None:

@@ -15,8 +15,8 @@ from typing import Any
 
 from lab.errors import LabError
 from lab.platforms.podman import exists, inspect, podman
-from lab.simulators.ovirt.backend import BackendError, Hypervisor, HypervisorFacts
-from lab.simulators.ovirt.machines import namespaces
+from lab.simulators.ovirt.backend import Attachment, BackendError, Hypervisor, HypervisorFacts
+from lab.simulators.ovirt.machines import namespaces, networkd
 from lab.simulators.ovirt.machines.spec import Spec
 from lab.wait import wait_for
 
@@ -107,20 +107,26 @@ class Hypervisors:
             kind = f"[NetDev]\nName={bridge}\nKind=bridge\nMACAddress={macs[each.nic]}\n\n[Bridge]\nSTP=no\nMulticastSnooping=no\n"
             files[f"{PREFIX}-{bridge}.netdev"] = kind
             files[f"{PREFIX}-{bridge}-card.network"] = f"[Match]\nName={each.nic}\n\n[Network]\nBridge={bridge}\nLinkLocalAddressing=no\n"
-            files[f"{PREFIX}-{bridge}.network"] = f"[Match]\nName={bridge}\n\n{self._addresses(container, pid, each.nic, bridge)}"
+            files[f"{PREFIX}-{bridge}.network"] = f"[Match]\nName={bridge}\n\n{self._addresses(container, pid, each, bridge)}"
         return files
 
-    def _addresses(self, container: str, pid: int, nic: str, bridge: str) -> str:
-        """How the card gets its addresses, for the bridge to get them so; kept from before where the card is in the bridge already."""
+    def _addresses(self, container: str, pid: int, wanted: Attachment, bridge: str) -> str:
+        """As the engine assigned them; else as the card gets them, kept from before where that is in the bridge already."""
         before = podman("exec", container, "sh", "-c", f"cat {FOLDER}/{PREFIX}-{bridge}.network 2>/dev/null || true")
-        if before:
+        if before and not wanted.method:
             return before.partition("\n\n")[2]
-        found: dict[str, Any] = json.loads(podman("exec", container, "networkctl", "--json=short", "status", nic))
-        file = found.get("NetworkFile", "")
+        status: dict[str, Any] = json.loads(
+            podman("exec", container, "networkctl", "--json=short", "status", bridge if before else wanted.nic)
+        )
+        if wanted.method:
+            return networkd.as_told(wanted, networkd.resolver(status, before))
+        file = status.get("NetworkFile", "")
         text = podman("exec", container, "cat", file) if file and PREFIX not in file else ""
         if text and "Unmanaged=yes" not in text:
-            return without_match(text)
-        return as_it_is(next(link for link in namespaces.links(pid) if link["ifname"] == nic), self._routes(pid, nic))
+            return networkd.without_match(text)
+        return networkd.as_it_is(
+            next(link for link in namespaces.links(pid) if link["ifname"] == wanted.nic), self._routes(pid, wanted.nic)
+        )
 
     def _make(self, container: str, pid: int, files: dict[str, str], before: dict[str, dict[str, Any]]) -> None:
         """Networkd has these files of ours and no others, and no bridge without one; nothing is done where it is so already."""
@@ -130,7 +136,7 @@ class Hypervisors:
             return
         gone = sorted(set(have) - set(files))
         bridges = [name.removeprefix(f"{PREFIX}-").removesuffix(".netdev") for name in gone if name.endswith(".netdev")]
-        own = {bridge: as_it_is(before[bridge], self._routes(pid, bridge)) for bridge in bridges if bridge in before}
+        own = {bridge: networkd.as_it_is(before[bridge], self._routes(pid, bridge)) for bridge in bridges if bridge in before}
         commands = [f"mkdir -p {FOLDER}", f"cd {FOLDER}", *(f"rm -f {name}" for name in gone)]
         commands += [f"cat > {name}.new <<'END'\n{text}END\nmv {name}.new {name}" for name, text in files.items()]
         commands += [f"networkctl delete {bridge}" for bridge in own]
@@ -154,9 +160,13 @@ class Hypervisors:
         return found
 
     def _wait(self, hypervisor: Hypervisor, pid: int, before: dict[str, dict[str, Any]]) -> None:
-        """Until the cards are in their bridges, and every bridge whose card had an address before has one."""
+        """Until the cards are in their bridges, and every bridge that is to have an address has one."""
         wanted = {each.nic: bridge_name(each.network) for each in hypervisor.attachments}
-        with_address = {bridge for nic, bridge in wanted.items() if any(before.get(name, {}).get("addr_info") for name in (nic, bridge))}
+        with_address = set()
+        for each in hypervisor.attachments:
+            had = any(before.get(name, {}).get("addr_info") for name in (each.nic, wanted[each.nic]))
+            if each.method in ("static", "dhcp") or (not each.method and had):
+                with_address.add(wanted[each.nic])
 
         def missing() -> list[str]:
             found = {link["ifname"]: link for link in namespaces.links(pid)}
@@ -183,23 +193,6 @@ def bridge_name(network: str) -> str:
     if len(network) <= LONGEST_NAME and re.fullmatch(r"[A-Za-z0-9_-]+", network):
         return network
     return "on" + hashlib.sha256(network.encode()).hexdigest()[: LONGEST_NAME - 2]
-
-
-def as_it_is(link: dict[str, Any], routes: list[dict[str, Any]]) -> str:
-    """The sections of a .network file that give what an interface was given by others: its IPv4 addresses, and routes by a gateway."""
-    addresses = [f"Address={info['local']}/{info['prefixlen']}" for info in link.get("addr_info", []) if info["family"] == "inet"]
-    lines = ["[Network]", "LinkLocalAddressing=no", "IPv6AcceptRA=no", *addresses]
-    for route in routes:
-        if "gateway" in route:
-            target = "0.0.0.0/0" if route["dst"] == "default" else route["dst"]
-            lines += ["", "[Route]", f"Destination={target}", f"Gateway={route['gateway']}"]
-    return "\n".join(lines) + "\n"
-
-
-def without_match(text: str) -> str:
-    """A .network file without the section that says which interface it is for."""
-    sections = re.split(r"(?m)^(?=\[)", text)
-    return "".join(section for section in sections if section.startswith("[") and not section.startswith("[Match]"))
 
 
 def cards(links: list[dict[str, Any]], address: str) -> list[dict[str, Any]]:

@@ -232,8 +232,17 @@ def described(store: Store, raw: Body) -> Hypervisor:
     for each in store.all("network_attachment", raw["id"]):
         network, nic = store.get("network", each["network"]["id"]), store.get("host_nic", each["host_nic"]["id"], raw["id"])
         if network and nic:
-            attachments.append(Attachment(network["name"], nic["name"]))
+            attachments.append(Attachment(network["name"], nic["name"], **_assigned(each)))
     return Hypervisor(raw["id"], raw["name"], raw["address"], tuple(attachments))
+
+
+def _assigned(attachment: Body) -> dict[str, str]:
+    """The IPv4 address an attachment gives its hypervisor."""
+    for each in attachment.get("ip_address_assignments", []):
+        ip = each.get("ip", {})
+        if ip.get("version", "v4") == "v4":
+            return {"method": each.get("assignment_method", "")} | {name: ip.get(name, "") for name in ("address", "netmask", "gateway")}
+    return {}
 
 
 def set_status(call: Call, raw: Body, status: str) -> Body:
