@@ -132,6 +132,9 @@ class Backend(Protocol):
     def migrate(self, handle: str, target: Hypervisor) -> None:
         """Moves a machine to another hypervisor; raises BackendError."""
 
+    def forget(self, id: str) -> None:
+        """Nothing is left of a machine that the engine has no more."""
+
     def held_still(self, handle: str) -> AbstractContextManager[None]:
         """Nothing of the machine moves meanwhile, so that its disks can be copied as they are."""
 
@@ -210,6 +213,12 @@ class BackendForTests:
         self._may("migrate")
         with self._mutex:
             self.places[handle] = target.name
+
+    def forget(self, id: str) -> None:
+        """Also what tests reported of it."""
+        with self._mutex:
+            self.machines.pop(id, None)
+            self._seen.pop(id, None)
 
     def held_still(self, handle: str) -> AbstractContextManager[None]:
         """Nothing moves anyway."""

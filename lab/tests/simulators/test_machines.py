@@ -228,6 +228,14 @@ def test_a_machine_is_lost_with_the_namespace_of_its_hypervisor(given: dict[str,
     assert machines.see("id") == seen  # also when it is asked again
 
 
+def test_nothing_is_left_of_a_machine_that_the_engine_has_no_more(given: dict[str, Any], no_containers: list[Any]) -> None:
+    machines = UmlMachines(spec.read(given))
+    remembered(machines)
+    machines.forget("id")
+    assert list((Path(given["folder"]) / "machines").iterdir()) == []
+    machines.forget("id")
+
+
 def test_a_guest_whose_agent_is_silent_is_not_asked_to_shut_down(given: dict[str, Any], no_containers: list[Any]) -> None:
     machines = UmlMachines(spec.read(given))
     remembered(machines)

@@ -135,13 +135,11 @@ class UmlMachines:
             raise BackendError("the machine does not run")
         self._ask(handle, running, signal.SIGUSR1, "reboot")
         seen = self._folder(handle) / "seen.json"
-        before = seen.stat().st_mtime if seen.exists() else 0.0
         wait_for(
             f"machine in container {running.container} goes down to reboot",
             lambda: not seen.exists() or not running.is_alive,
             bool,
             SHUTDOWN_SECONDS,
-            where=f"last word {before:.0f}",
         )
         self._keep(handle, Running(**vars(running) | {"since": time.time()}))
 
@@ -158,6 +156,11 @@ class UmlMachines:
         for number, nic in enumerate(nics):
             if nic.network and nic.is_linked:
                 cables.tell_the_network(running.pid, number, nic)
+
+    def forget(self, id: str) -> None:
+        """Its folder with its console."""
+        self._clear(id)
+        shutil.rmtree(self._folder(id), ignore_errors=True)
 
     @contextmanager
     def held_still(self, handle: str) -> Iterator[None]:

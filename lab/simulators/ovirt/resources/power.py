@@ -115,15 +115,21 @@ def migrate(call: Call, raw: Body, wanted: Body | None = None) -> None:
     call.later("vm.migrate", "migration", job, vm=raw["id"], target=target["id"], since=time.time())
 
 
-def forget_drive(call: Call, raw: Body) -> None:
-    """The drive goes with the machine."""
+def forget(call: Call, raw: Body) -> None:
+    """The drive, and what the backend kept of it, go with the machine."""
     folder = drive(call.engine, raw)
     call.store.after_commit(lambda: shutil.rmtree(folder, ignore_errors=True))
+    call.later("vm.forget", "vm", vm=raw["id"])
 
 
 def drive(engine: Engine, raw: Body) -> Path:
     """Where the config-2 drive of a machine is."""
     return engine.folder / "drives" / str(raw["id"])
+
+
+@task("vm.forget", work=lambda engine, args: engine.backend.forget(args["vm"]))
+def forgotten(call: Call, args: Body, result: None) -> None:
+    """Nothing is left to do."""
 
 
 def _find(engine: Engine, args: Body) -> Body:

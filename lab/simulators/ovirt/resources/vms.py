@@ -178,7 +178,7 @@ class Vms(Collection):
                 group["_vms"] = [id for id in group["_vms"] if id != raw["id"]]
                 call.store.save("affinity_group", group, group["cluster"]["id"])
         super().remove(call, raw, body)
-        power.forget_drive(call, raw)
+        power.forget(call, raw)
         call.event(Code.VM_REMOVED, f"VM {raw['name']} was successfully removed by {ADMIN}.", cluster=raw["cluster"]["id"])
 
     def act_start(self, call: Call, raw: Body, action: Body) -> None:
