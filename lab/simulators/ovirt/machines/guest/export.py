@@ -57,8 +57,13 @@ class Export:
         self._call("mount", "nfs_mount", address.encode(), path.encode())
 
     def write(self) -> tuple[int, int]:
-        """Writes the probe; returns whose it is then."""
+        """Writes the probe, anew where there is one: whoever may not remove it may not make others; returns whose it is then."""
         handle, name, stat = ctypes.c_void_p(), f"/{PROBE}".encode(), Stat()
+        try:
+            self._call("write", "nfs_unlink", name)
+        except Refused as refused:
+            if refused.number != errno.ENOENT:
+                raise
         self._call("write", "nfs_open2", name, os.O_CREAT | os.O_RDWR, 0o660, ctypes.byref(handle))
         self._call("write", "nfs_write", handle, ctypes.c_uint64(len(CONTENT)), CONTENT)
         self._call("write", "nfs_fsync", handle)
