@@ -67,8 +67,8 @@ def addresses(facts: Options, wanted: Options) -> Problems:
     near = [own for own in sorted(hypervisor.own_addresses(facts)) if ipaddress.ip_address(own) in first]
     if near:
         yield Problem(f"its address {near[0]} is in {PREFIX}, where the engine's first VM is put", "renumber that network")
-    if wanted["mac"] and not re.fullmatch(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}", wanted["mac"].lower()):
-        yield Problem(f"the engine's MAC {wanted['mac']} is none of a single card", "the first byte has to be even: 52:54:00:...")
+    if (mac := wanted.get("mac") or "") and not re.fullmatch(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}", mac.lower()):
+        yield Problem(f"the engine's MAC {mac} is none of a single card", "the first byte has to be even: 52:54:00:...")
 
 
 def names(wanted: Options) -> Problems:
