@@ -14,7 +14,9 @@ from lab.ovirt.task import TASKS
 from lab.stages import ROOT
 
 PLUGINS = ROOT / "lab" / "plugins"
-MODULES = {path.stem.removeprefix("lab_ovirt_"): path for path in sorted((PLUGINS / "modules").glob("lab_ovirt_*.py"))}
+WITHOUT_ENGINE = ("precheck", "simulator")  # come before there is an engine, so that they speak to none
+NAMED = {path.stem.removeprefix("lab_ovirt_"): path for path in sorted((PLUGINS / "modules").glob("lab_ovirt_*.py"))}
+MODULES = {name: path for name, path in NAMED.items() if name not in WITHOUT_ENGINE}
 
 
 def load(file: Path) -> Any:
