@@ -153,6 +153,15 @@ def test_ends_of_cables_have_names_an_interface_can_have_and_no_two_cards_share(
     assert all(len(name) <= hypervisors.LONGEST_NAME and name.startswith(hypervisors.PORT) for name in names)
 
 
+def test_a_bridge_says_whether_it_hands_on_what_a_cable_brings() -> None:
+    taken_up = {
+        "ifname": "vnet1",
+        "linkinfo": {"info_kind": "veth", "info_slave_kind": "bridge", "info_slave_data": {"state": "forwarding"}},
+    }
+    links: list[dict[str, Any]] = [taken_up, {"ifname": "vnet2", "linkinfo": {"info_kind": "veth"}}, {"ifname": "eth0"}]
+    assert [cables.port_state(links, name) for name in ("vnet1", "vnet2", "eth0", "none")] == ["forwarding", "", "", ""]
+
+
 def test_what_tells_switches_of_a_move_is_a_reverse_arp_from_the_card_to_all() -> None:
     frame = announce.frame("56:6f:00:00:00:01")
     assert len(frame) == 60

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from lab.simulators.ovirt.backend import Nic
 from lab.simulators.ovirt.machines import announce, namespaces
 from lab.simulators.ovirt.machines.hypervisors import PORT
+from lab.wait import wait_for
+
+FORWARDING = "forwarding"
+TAKEN_UP_SECONDS = 10
 
 
 def port_name(mac: str) -> str:
@@ -57,12 +62,25 @@ def plug(pid: int, number: int, nic: Nic, hypervisor: int, bridge: str) -> None:
     namespaces.batch(hypervisor, [f"link set dev {port} addrgenmode none", f"link set dev {port} master {bridge} {state}"])
 
 
+def port_state(links: Sequence[dict[str, Any]], name: str) -> str:
+    """What a bridge does with a port of it: forwarding, or anything else; empty where it is no port."""
+    link: dict[str, Any] = next((each for each in links if each["ifname"] == name), {})
+    return str(link.get("linkinfo", {}).get("info_slave_data", {}).get("state", ""))
+
+
 def unplug(pid: int, number: int) -> None:
     """Takes a card's cable away."""
     if any(link["ifname"] == f"card{number}" for link in namespaces.links(pid)):
         namespaces.inside(pid, "ip", "link", "delete", "dev", f"card{number}")
 
 
-def tell_the_network(pid: int, number: int, nic: Nic) -> None:
+def tell_the_network(pid: int, number: int, nic: Nic, hypervisor: int) -> None:
     """Lets the switches on the way learn where the card is now, as a hypervisor does after a migration."""
+    card, port = f"card{number}", port_name(nic.mac)
+
+    def hands_on() -> list[str]:
+        """A bridge takes up to a second to notice that a cable is plugged in, and drops what comes until then."""
+        return [port_state(namespaces.links(pid), card), port_state(namespaces.links(hypervisor), port)]
+
+    wait_for(f"the cable of {nic.name} is taken up", hands_on, lambda seen: seen == [FORWARDING] * 2, TAKEN_UP_SECONDS, pause_seconds=0.05)
     namespaces.inside(pid, sys.executable, "-I", announce.__file__, f"card{number}", nic.mac)

@@ -155,7 +155,7 @@ class UmlMachines:
         self._keep(handle, Running(**vars(running) | {"hypervisor": container, "namespace": namespaces.identity(pid)}))
         for number, nic in enumerate(nics):
             if nic.network and nic.is_linked:
-                cables.tell_the_network(running.pid, number, nic)
+                cables.tell_the_network(running.pid, number, nic, pid)
 
     def forget(self, id: str) -> None:
         """Its folder with its console."""
