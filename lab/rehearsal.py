@@ -170,12 +170,14 @@ def twin(original: Path, folder: Path) -> Path:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Removes what a test that was killed left standing, by the same verb that would have removed it then."""
+    """Removes what a test that was killed left standing, by the same verb that would have removed it then, and what it knew."""
     site = sites.load(path)
     ours = {f"{site.name}-{machine}" for machine in site.machines}
-    if left := ours & _lines("podman", "ps", "--all", "--format", "{{.Names}}"):
-        print(f"removing what a killed test left: {', '.join(sorted(left))}", flush=True)
+    left = ours & _lines("podman", "ps", "--all", "--format", "{{.Names}}")
+    if left or site.artifacts.exists():
+        print(f"removing what a killed test left: {', '.join(sorted(left)) or site.artifacts}", flush=True)
         _take_down(str(path))
+        shutil.rmtree(site.artifacts, ignore_errors=True)
 
 
 def _run(path: Path) -> list[bool]:

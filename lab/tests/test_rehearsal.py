@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab import find, rehearsal
+from lab import site as sites
 from lab.errors import LabError
 
 
@@ -33,6 +34,19 @@ def test_what_a_killed_test_left_is_taken_down_before_the_next_begins(tmp_path: 
     path = rehearsal.twin(find.site(), tmp_path)
     rehearsal.remove_leftovers(path)
     assert verbs.read_text() == f"down --site {path} --yes\n"
+
+
+def test_what_a_killed_test_knew_is_forgotten_also_where_its_machines_are_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verbs: Path
+) -> None:
+    podman_that_lists("another", tmp_path, monkeypatch)
+    path = rehearsal.twin(find.site(), tmp_path)
+    ledger = sites.load(path).artifacts / "ledger.json"
+    ledger.parent.mkdir(parents=True)
+    ledger.write_text("{}")
+    rehearsal.remove_leftovers(path)
+    assert verbs.read_text() == f"down --site {path} --yes\n"
+    assert not ledger.parent.exists()
 
 
 def test_nothing_is_taken_down_where_nothing_is_left_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verbs: Path) -> None:
