@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lab.errors import InputError, LabError
-from lab.platforms import container, image, platform, remove_all
+from lab.platforms import container, image, limits, platform, remove_all
 from lab.platforms.podman import exists, podman
 
 SPEC: dict[str, Any] = {
@@ -130,3 +130,16 @@ def test_a_machine_of_another_clone_is_not_taken_over() -> None:
     container.refuse_foreign("web", spec, {"owner": "/here/id.pub"})
     with pytest.raises(LabError, match=r"container rehearsal-web belongs to another copy of this site, whose key is /there/id.pub; fix: "):
         container.refuse_foreign("web", spec, {"owner": "/there/id.pub"})
+
+
+@pytest.mark.parametrize(("before", "after"), [("128\n", 1024), ("8192\n", 8192)])
+def test_the_limit_of_watched_files_is_raised_and_never_lowered(tmp_path: Path, before: str, after: int) -> None:
+    file = tmp_path / "max_user_instances"
+    file.write_text(before)
+    limits.allow_watchers(file)
+    assert limits.watchers(file) == after
+
+
+def test_a_kernel_that_does_not_tell_its_limits_is_left_alone(tmp_path: Path) -> None:
+    limits.allow_watchers(tmp_path / "absent")
+    assert not (tmp_path / "absent").exists()
