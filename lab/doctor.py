@@ -16,6 +16,7 @@ from typing import Literal
 from lab import find, sandbox
 from lab import site as sites
 from lab.errors import LabError
+from lab.platforms import limits
 from lab.platforms.vm import hypervisor
 from lab.site import Site
 
@@ -82,6 +83,7 @@ def examine() -> Iterable[Finding]:
     yield headers(Path("/usr/include/libxml2/libxml/xmlreader.h"), Path(sysconfig.get_path("include")) / "Python.h")
     yield cgroups(Path("/proc/self/mountinfo"), inside=sandbox.inside())
     yield raising_limits(Path("/proc/self/status"))
+    yield watchers(limits.watchers())
     yield from kernel(Path("/sys/module"), Path("/lib/modules") / os.uname().release)
     yield bridged_frames(Path("/proc/sys/net/bridge/bridge-nf-call-iptables"), forward_policy(path))
     yield kvm(Path("/dev/kvm"))
@@ -157,6 +159,15 @@ def raising_limits(status: Path) -> Finding:
     if sandbox.may_raise_limits(status):
         return Finding("limits", "ok", "may be raised (CAP_SYS_RESOURCE)")
     return Finding("limits", "note", "cannot be raised (no CAP_SYS_RESOURCE): a podman store of our own with smaller limits is used")
+
+
+def watchers(allowed: int) -> Finding:
+    """Every systemd watches files, and all containers together may watch so many."""
+    if allowed < limits.ENOUGH_WATCHERS:
+        detail = f"{allowed} at a time, which some twenty machines use up; `./inv up` raises it until the next boot where it may"
+        fix = f"sysctl -w fs.inotify.max_user_instances={limits.ENOUGH_WATCHERS}"
+        return Finding("watched files", "note", detail, fix)
+    return Finding("watched files", "ok", f"{allowed} at a time")
 
 
 def kernel(loaded: Path, modules: Path) -> list[Finding]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from lab.change import Change
 from lab.errors import LabError
-from lab.platforms import apt_cache, bridges, image
+from lab.platforms import apt_cache, bridges, image, limits
 from lab.platforms.podman import exists, inspect, podman
 from lab.wait import wait_for
 
@@ -207,6 +207,7 @@ def run(spec: Mapping[str, Any], wanted: str, *words: str) -> None:
         "--hostname",
         spec["hostname"],
     ]
+    limits.allow_watchers()
     podman("run", "--detach", "--name", spec["container"], *common, *words)
 
 

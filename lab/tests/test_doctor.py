@@ -105,6 +105,11 @@ def test_a_firewall_that_drops_bridged_frames_is_found(tmp_path: Path, switch: A
     assert told(doctor.bridged_frames(tmp_path / "switch", policy)) == (state, state != "ok")
 
 
+@pytest.mark.parametrize(("allowed", "state"), [(128, "note"), (1024, "ok"), (8192, "ok")])
+def test_the_kernels_limit_of_watched_files_is_looked_at(allowed: int, state: str) -> None:
+    assert told(doctor.watchers(allowed)) == (state, state == "note")
+
+
 @pytest.mark.parametrize(("free_kib", "state"), [(4_000_000, "ok"), (1_000_000, "missing")])
 def test_memory_has_to_hold_the_sum_of_the_machines(tmp_path: Path, free_kib: int, state: str) -> None:
     (tmp_path / "meminfo").write_text(f"MemTotal: 9 kB\nMemAvailable: {free_kib} kB\n")

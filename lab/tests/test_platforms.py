@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lab.errors import InputError, LabError
-from lab.platforms import container, image, platform, remove_all
+from lab.platforms import container, image, limits, platform, remove_all
 from lab.platforms.podman import exists, podman
 
 SPEC: dict[str, Any] = {
@@ -151,3 +151,16 @@ def test_a_machine_goes_out_by_its_first_leg(monkeypatch: pytest.MonkeyPatch) ->
     assert all(f"RouteMetric={container.FURTHER_LEG_METRIC}" in text and "DHCP=ipv4" in text for text in lacking.values())
     kept |= lacking
     assert container.Container().further_legs(legs("eth0", "eth1", "eth2")) == {}
+
+
+@pytest.mark.parametrize(("before", "after"), [("128\n", 1024), ("8192\n", 8192)])
+def test_the_limit_of_watched_files_is_raised_and_never_lowered(tmp_path: Path, before: str, after: int) -> None:
+    file = tmp_path / "max_user_instances"
+    file.write_text(before)
+    limits.allow_watchers(file)
+    assert limits.watchers(file) == after
+
+
+def test_a_kernel_that_does_not_tell_its_limits_is_left_alone(tmp_path: Path) -> None:
+    limits.allow_watchers(tmp_path / "absent")
+    assert not (tmp_path / "absent").exists()
