@@ -34,14 +34,14 @@ def machines(scenario: str, verb: str, env: Mapping[str, str]) -> None:
 
 def measure(scenario: str, host: str, play: Path, env: Mapping[str, str]) -> tuple[float, float]:
     """Seconds of a play on a machine that has the baseline only, and of the same play again."""
-    folder = Path(env["MOLECULE_EPHEMERAL_DIRECTORY"])
+    molecules = Path(env["MOLECULE_EPHEMERAL_DIRECTORY"])  # emptied by Molecule as it likes
     inventory = ROOT / "molecule" / scenario / "inventory.yml"
     playbook = ["ansible-playbook", "-i", str(inventory), "--limit", host]
-    baseline = folder / "baseline.yml"
+    baseline = molecules.with_name("baseline.yml")
     machines(scenario, "destroy", env)
     machines(scenario, "create", env)
     baseline.write_text(PLAY.format(role="baseline"))
-    settings = {**env, "ANSIBLE_CONFIG": str(folder / "ansible.cfg")}
+    settings = {**env, "ANSIBLE_CONFIG": str(molecules / "ansible.cfg")}
     run([*playbook, str(baseline)], settings)
     return run([*playbook, str(play)], settings), run([*playbook, str(play)], settings)
 
@@ -51,7 +51,7 @@ def environment(folder: Path, roles: Path) -> dict[str, str]:
     from lab import child
 
     found = {
-        "MOLECULE_EPHEMERAL_DIRECTORY": str(folder),
+        "MOLECULE_EPHEMERAL_DIRECTORY": str(folder / "molecule"),
         "MOLECULE_PROJECT_DIRECTORY": str(ROOT),
         "ANSIBLE_ROLES_PATH": os.pathsep.join([str(ROOT / "roles"), str(roles)]),
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".venv" / "collections"),

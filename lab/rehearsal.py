@@ -204,13 +204,22 @@ def _take_down(name: str) -> None:
 
 
 def traces(site: sites.Site) -> Traces:
-    """What a rehearsal could leave on this computer."""
+    """What a rehearsal could leave on this computer. Other sites' machines may come and go beside it."""
+    ours, containers = f"{site.name}-", _lines("podman", "ps", "--all", "--format", "{{.Names}}")
     return {
-        "containers": _lines("podman", "ps", "--all", "--format", "{{.Names}}"),
-        "networks": _lines("podman", "network", "ls", "--format", "{{.Name}}"),
-        "mounts": {line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()},
+        "containers": {name for name in containers if name.startswith(ours)},
+        "networks": {name for name in _lines("podman", "network", "ls", "--format", "{{.Name}}") if name.startswith(ours)},
+        "mounts": _mounts_besides({name for name in containers if not name.startswith(ours)}),
         "processes": set(_processes(site)),
     }
+
+
+def _mounts_besides(containers: set[str]) -> set[str]:
+    """Where something is mounted, but for what these containers have; that gets other names with each of their starts."""
+    mounted = {line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()}
+    words = "{{.GraphDriver.Data.MergedDir}} {{.NetworkSettings.SandboxKey}} {{.StaticDir}}"
+    theirs = tuple(_lines("podman", "container", "inspect", "--format", words, *sorted(containers))) if containers else ()
+    return {place for place in mounted if not place.startswith(theirs)}
 
 
 def _more(before: Traces, after: Traces) -> Traces:

@@ -34,10 +34,11 @@ class NoAnswer(LabError):
 
 def command(variables: Variables, *argv: str, connect_seconds: int = CONNECT_SECONDS) -> list[str]:
     """The ssh command that runs `argv` as root; a connection of its own, for one that is kept may lead to a machine that is gone."""
-    *words, address = ssh.command(dict(variables))
+    program, *words, address = ssh.command(dict(variables))
     root = [] if variables.get("ansible_user", "root") == "root" else ["sudo", "--non-interactive", "--"]
     options = ["BatchMode=yes", f"ConnectTimeout={connect_seconds}", "ControlPath=none", "ServerAliveInterval=10", "ServerAliveCountMax=6"]
-    return [*words, *(word for option in options for word in ("-o", option)), address, shlex.join([*root, *argv])]
+    # First, for ssh takes the first value it is given: a machine under a restore may be silent for longer than one under Ansible.
+    return [program, *(word for option in options for word in ("-o", option)), *words, address, shlex.join([*root, *argv])]
 
 
 def run(

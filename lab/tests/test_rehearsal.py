@@ -23,7 +23,7 @@ def verbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def podman_that_lists(names: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "bin" / "podman"
-    program.parent.mkdir()
+    program.parent.mkdir(exist_ok=True)
     program.write_text(f"#!/bin/sh\necho {names}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
@@ -53,6 +53,21 @@ def test_nothing_is_taken_down_where_nothing_is_left_over(tmp_path: Path, monkey
     podman_that_lists("rehearsal-gate", tmp_path, monkeypatch)
     rehearsal.remove_leftovers(rehearsal.twin(find.site(), tmp_path))
     assert not verbs.exists()
+
+
+def test_what_other_sites_do_meanwhile_is_no_trace_of_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = sites.load(rehearsal.twin(find.site(), tmp_path))
+    podman_that_lists("rehearsal-gate mo-x", tmp_path, monkeypatch)
+    found = rehearsal.traces(site)
+    assert (found["containers"], found["networks"]) == (set(), set())
+    podman_that_lists("rehearsal-gate rehearsal-test-web", tmp_path, monkeypatch)
+    assert rehearsal.traces(site)["containers"] == {"rehearsal-test-web"}
+
+
+def test_mounts_of_other_containers_are_theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    podman_that_lists("/proc /nowhere", tmp_path, monkeypatch)  # what it says of a container: where that has mounts
+    assert "/proc" in rehearsal._mounts_besides(set())
+    assert "/proc" not in rehearsal._mounts_besides({"another"})
 
 
 def test_leftovers_that_cannot_be_removed_end_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

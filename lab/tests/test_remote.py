@@ -2,6 +2,7 @@ import io
 import os
 import shlex
 import stat
+import subprocess
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,17 @@ import pytest
 
 from lab import child, remote
 from lab.errors import LabError
+from lab.inventory.machines import ALIVE
 
 ROOT_LOGIN = {"ansible_host": "10.64.30.20", "ansible_user": "root", "ansible_ssh_common_args": "-o StrictHostKeyChecking=yes"}
 PLAIN_LOGIN = ROOT_LOGIN | {"ansible_user": "debian"}
+
+
+def test_a_machine_under_a_restore_may_be_silent_for_a_minute_whatever_its_inventory_says() -> None:
+    login = ROOT_LOGIN | {"ansible_ssh_common_args": f"-o StrictHostKeyChecking=yes {ALIVE}"}
+    program, *words = remote.command(login, "true")
+    effective = subprocess.run([program, "-G", *words], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert {"serveraliveinterval 10", "serveralivecountmax 6", "batchmode yes"} <= set(effective)
 
 
 @pytest.fixture
