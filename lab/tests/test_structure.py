@@ -190,6 +190,12 @@ def test_steps_of_ours_run_on_the_controller() -> None:
     assert [where(file, task) for file, task in ours if task.get("delegate_to") != "localhost"] == []
 
 
+def test_nothing_waits_for_a_handler() -> None:
+    """A run that is cut off forgets what was notified; module `applied` does not."""
+    assert HANDLERS == []
+    assert [where(file, task) for file, task in every_task() if "notify" in task] == []
+
+
 def test_every_command_says_when_it_changed_something() -> None:
     commands = [(file, task) for file, task in every_task() if action(task, "command", "shell", "raw", "script") is not None]
     assert [where(file, task) for file, task in commands if "changed_when" not in task] == []
