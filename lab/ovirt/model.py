@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from lab.errors import InputError, suggest
 from lab.ovirt.model_vms import AffinityGroup, Template, Vm
 from lab.ovirt.thing import Mac, Name, Ref, Thing
+from lab.things import model
 
 
 class Range(BaseModel):
@@ -214,45 +213,12 @@ def thing(kind: str, values: Mapping[str, Any]) -> Thing:
 
     Raises InputError with everything that is wrong with it.
     """
-    things, problems = _parse(kind, [values])
-    if problems:
-        raise InputError("\n".join(problems))
-    return things[0]
+    return model.thing(kind, values, BY_KIND, "an engine")
 
 
-def parse(model: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[Thing]:
+def parse(wanted: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[Thing]:
     """A whole wanted model, given as kind -> things.
 
     Raises InputError with everything that is wrong with all of them.
     """
-    things: list[Thing] = []
-    problems: list[str] = []
-    for kind, many in model.items():
-        found, wrong = _parse(kind, many)
-        things += found
-        problems += wrong
-    counted = Counter(item.ref for item in things)
-    twice = [ref for ref, times in counted.items() if times > 1]
-    problems += [f"{ref}: is in the model twice; fix: give one of them another name" for ref in sorted(twice)]
-    if problems:
-        raise InputError("\n".join(problems))
-    return things
-
-
-def _parse(kind: str, many: Iterable[Mapping[str, Any]]) -> tuple[list[Thing], list[str]]:
-    if kind not in BY_KIND:
-        return [], [f"{kind}: is no kind of thing on an engine; fix: {suggest(kind, BY_KIND)}"]
-    things, problems = [], []
-    for number, values in enumerate(many):
-        try:
-            things.append(BY_KIND[kind].model_validate(values))
-        except ValidationError as error:
-            name = f"{kind.replace('_', ' ')} {values.get('name', f'number {number + 1}')}"
-            problems += [f"{name}: {'.'.join(map(str, one['loc'])) or 'as a whole'}: {_said(one)}" for one in error.errors()]
-    return things, problems
-
-
-def _said(one: Any) -> str:
-    """A message of pydantic, with what was given unless it may be a secret."""
-    shown = "" if one["type"] in ("missing", "value_error") or "password" in one["loc"] else f", is {str(one['input'])[:60]!r}"
-    return f"{one['msg']}{shown}"
+    return model.parse(wanted, BY_KIND, "an engine")

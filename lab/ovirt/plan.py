@@ -5,53 +5,18 @@ Things that do not exist yet count as there once the step that makes them is in 
 
 from __future__ import annotations
 
-import graphlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
-from lab.change import Change
-from lab.errors import LabError, suggest
 from lab.ovirt.model_vms import Template, Vm
 from lab.ovirt.thing import Ref, Thing
+from lab.things import plan as things_plan
+from lab.things.plan import Rules, compare
+from lab.things.thing import Found, Seen, Step
 
-Action = Literal["create", "update", "remove", "nothing"]
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A thing on the engine: its id, its values in the words of the model, and what only planners look at."""
-
-    id: str
-    values: dict[str, Any]
-    notes: dict[str, Any] = field(default_factory=dict)
-
-
-Found = Mapping[str, Mapping[str, Seen]]
-"""What an engine has: kind -> key -> thing."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """What happens to one thing; `after` has only what the model decides, `before` the same keys as they are."""
-
-    ref: Ref
-    action: Action
-    before: dict[str, Any] = field(default_factory=dict)
-    after: dict[str, Any] = field(default_factory=dict)
-    later: tuple[Ref, ...] = ()
-
-    @property
-    def changes(self) -> dict[str, Any]:
-        """The values that differ."""
-        return {key: value for key, value in self.after.items() if key not in self.before or self.before[key] != value}
-
-    def change(self, facts: Mapping[str, Any] | None = None) -> Change:
-        """As every step of the lab reports; `later` is what does not exist yet, in check mode."""
-        known = dict(facts or {}) | ({"does_not_exist_yet": [str(ref) for ref in self.later]} if self.later else {})
-        return Change(str(self.ref), self.action != "nothing", self.before, self.after, known)
-
+__all__ = ["Found", "Seen", "Step", "compare", "plan"]
 
 # What the engine cannot change on a thing that exists; everything else is updated in place.
 FIXED: Mapping[str, tuple[str, ...]] = {
@@ -64,74 +29,17 @@ FIXED: Mapping[str, tuple[str, ...]] = {
 
 
 def plan(things: Iterable[Thing], found: Found, *, alone: bool = False, where: str = "the engine") -> list[Step]:
-    """Every step in the order in which it can be done.
+    """Every step in the order in which it can be done; `alone` is for one thing in check mode (see lab.things.plan).
 
-    `alone` is for one thing in check mode, whose surroundings other steps would have made: what is missing is then noted in the step
-    and not refused.
     Raises LabError with everything that stands in the way.
     """
     wanted = {thing.ref: thing for thing in things}
     whole = Whole(found, wanted)
-    brought = {ref: thing.ref for thing in wanted.values() for ref in thing.brings()}
-    steps, problems = [], []
-    for thing in ordered(wanted, brought):
-        seen = found.get(thing.kind, {}).get(thing.key)
-        there = wanted.keys() | brought.keys()
-        missing = [ref for ref in thing.needs() if ref not in there and ref.key not in found.get(ref.kind, {})]
-        if missing and not alone:
-            problems += [
-                nowhere(thing.ref, ref, [*found.get(ref.kind, {}), *(r.key for r in wanted if r.kind == ref.kind)]) for ref in missing
-            ]
-        step = compare(thing, seen, tuple(missing))
-        problems += immovable(thing, step)
-        problems += PROBLEMS.get(thing.kind, nothing_wrong)(thing, seen, whole)
-        steps.append(step)
-    if problems:
-        raise LabError("\n".join(f"{where}: {problem}" for problem in dict.fromkeys(problems)))
-    return steps
 
+    def problems_of(thing: Thing, seen: Seen | None) -> list[str]:
+        return PROBLEMS.get(thing.kind, nothing_wrong)(thing, seen, whole)
 
-def ordered(wanted: Mapping[Ref, Thing], brought: Mapping[Ref, Ref]) -> list[Thing]:
-    """What is needed comes first; what is brought by another thing comes with that."""
-    graph: dict[Ref, list[Ref]] = {}
-    for ref, thing in wanted.items():
-        needs = [*thing.needs(), *([brought[ref]] if ref in brought else [])]
-        graph[ref] = [by for need in needs for by in (need, brought.get(need, need)) if by in wanted and by != ref]
-    return [wanted[ref] for ref in graphlib.TopologicalSorter(graph).static_order()]
-
-
-def compare(thing: Thing, seen: Seen | None, missing: tuple[Ref, ...] = ()) -> Step:
-    """Wanted against there; only what the model decides counts."""
-    after = thing.wanted()
-    if seen is None:
-        return Step(thing.ref, "create", {}, after, missing)
-    before = {key: same_parts(seen.values.get(key), value) for key, value in after.items()}
-    return Step(thing.ref, "nothing" if before == after else "update", before, after, missing)
-
-
-def same_parts(there: Any, wanted: Any) -> Any:
-    """Of a mapping that is there, the keys that are wanted, all the way down: the rest is not ours to decide."""
-    if not isinstance(there, dict) or not isinstance(wanted, dict):
-        return there
-    return {key: same_parts(value, wanted[key]) for key, value in there.items() if key in wanted}
-
-
-def nowhere(thing: Ref, need: Ref, known: Iterable[str]) -> str:
-    """A need that neither the model nor the engine has."""
-    hint = suggest(need.key, known) or f"add {need} to the model"
-    return f"{thing}: needs {need}, which is neither in the model nor on the engine; fix: {hint}"
-
-
-def immovable(thing: Thing, step: Step) -> list[str]:
-    """What would have to change and cannot. An unknown value there is no difference: the engine does not tell everything."""
-    if step.action != "update":
-        return []
-    return [
-        f"{thing.ref}: {key} is {step.before[key]!r} on the engine and {step.changes[key]!r} is wanted, which cannot be changed on "
-        f"what exists; fix: remove {thing.ref} first, or give the new one another name"
-        for key in FIXED.get(thing.kind, ())
-        if key in step.changes and step.before[key] is not None
-    ]
+    return things_plan.plan(wanted.values(), found, Rules("the engine", FIXED), alone=alone, where=where, problems_of=problems_of)
 
 
 @dataclass(frozen=True)

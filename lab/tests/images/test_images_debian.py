@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import LabError
-from lab.images import debian
+from lab.images import builder, debian
 from lab.images.__main__ import main
 from lab.platforms import image
 
@@ -110,9 +110,9 @@ def test_a_cache_that_cannot_be_made_is_named(built: Path, monkeypatch: pytest.M
 def test_a_build_says_which_step_it_is_at(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("== 10:00:00 installs Debian trixie\nW: slow mirror\n")
-    assert debian.progress(log) == "10:00:00 installs Debian trixie"
+    assert builder.progress(log) == "10:00:00 installs Debian trixie"
     log.write_text("")
-    assert debian.progress(log) == "starts"
+    assert builder.progress(log) == "starts"
 
 
 def test_the_command_prints_the_file_alone(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
