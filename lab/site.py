@@ -13,6 +13,7 @@ from lab.errors import SiteError
 from lab.sections.backup import Backup
 from lab.sections.git import Git
 from lab.sections.nas import Nas
+from lab.sections.openstack import Openstack
 from lab.sections.ovirt import Ovirt
 from lab.site_fields import (
     GROUPS,
@@ -207,6 +208,7 @@ class Site(Model):
     nas: Nas | None = Field(None, description="without it, the site has no stage nas")
     ovirt: Ovirt | None = Field(None, description="without it, no machine is on platform ovirt")
     git: Git | None = None
+    openstack: Openstack | None = Field(None, description="without it, the site has no cloud of its own")
     backup: Backup | None = Field(None, description="without it, nothing is copied")
 
     @property

@@ -1,0 +1,121 @@
+"""Section `openstack` of a site file: a cloud of its own, on machines of the groups openstack_*."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from lab import addressing
+from lab.site_fields import HostOrAddress, Name, refuse
+from lab.site_model import Model, SecretReference
+
+if TYPE_CHECKING:
+    from lab.site import Site
+    from lab.site_machines import Machine
+
+CONTROL, NETWORK, COMPUTE = "openstack_control", "openstack_network", "openstack_compute"  # groups of machines
+PACKAGED = "2025.1"  # what Debian 13 has
+RELEASES = ("2025.1", "2025.2", "2026.1")
+# Geneve over IPv4: the outer IP (20) and UDP (8) headers, its own (8) with OVN's option (8), and the inner Ethernet header (14).
+OVERLAY_BYTES = 58
+SMALLEST_MTU = 576  # below, IPv4 itself does not work
+
+
+class FloatingRange(Model):
+    """The addresses that servers of the cloud may be reached at from outside: host numbers or addresses of the provider's subnet."""
+
+    from_: HostOrAddress = Field(alias="from")
+    to: HostOrAddress
+
+
+class Provider(Model):
+    """The lab's subnet that the cloud's routers have a leg in."""
+
+    subnet: str = Field(description="machines of group openstack_network have a leg in it")
+    floating: FloatingRange
+
+
+class Overlay(Model):
+    """The networks that the cloud makes by itself, in tunnels between its machines."""
+
+    subnet: str | None = Field(None, description="that tunnels go through; default: the provider's")
+    mtu: Annotated[int, Field(ge=SMALLEST_MTU, le=9158)] | None = Field(
+        None, description=f"of servers' networks; default: the subnet's, less the {OVERLAY_BYTES} bytes of a tunnel"
+    )
+
+
+class Flavor(Model):
+    """A size of servers."""
+
+    vcpus: Annotated[int, Field(ge=1)] = 1
+    memory_mib: Annotated[int, Field(ge=64)]
+    disk_gib: Annotated[int, Field(ge=0)] = 1
+
+
+class Openstack(Model):
+    """The cloud: what is where, and how large."""
+
+    release: Literal["2025.1", "2025.2", "2026.1"] = Field(PACKAGED, description="Debian 13 has 2025.1; others come from `repository`")
+    repository: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s@]+$",
+        description="packages of a newer release, as the OpenStack team of Debian keeps them; one line, without suite and components",
+    )
+    name: Name | None = Field(None, description="host name in the URLs of the cloud; default: its control machine")
+    region: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")] = "RegionOne"
+    admin_password: SecretReference = Field(SecretReference(secret="openstack_admin"), description="of user admin")
+    services_password: SecretReference = Field(
+        SecretReference(secret="openstack_services"), description="every service's own passwords are made from it, each for itself"
+    )
+    workers: Annotated[int, Field(ge=1, le=32)] = Field(1, description="of each API; more for many users")
+    provider: Provider
+    overlay: Overlay = Overlay()
+    flavors: dict[Name, Flavor] = Field(default_factory=dict, description="beside those that the checks make for themselves")
+    clients: tuple[str, ...] = Field((), description="subnets that may use the APIs; default: all that the router lets through")
+
+    @model_validator(mode="after")
+    def _release_has_a_source(self) -> Self:
+        if self.release != PACKAGED and self.repository is None:
+            refuse(f"Debian 13 has no packages of {self.release}", f"{PACKAGED}, or name a repository that has them", "release")
+        if self.release == PACKAGED and self.repository is not None:
+            refuse(f"Debian 13 has {PACKAGED} itself", "remove it, or say which release it has", "repository")
+        return self
+
+
+def machines_of(site: Site, group: str) -> list[Machine]:
+    """The machines of a group, in the order of the site."""
+    return [machine for machine in site.machines.values() if group in machine.groups]
+
+
+def chassis(site: Site) -> list[Machine]:
+    """Machines with a part in the cloud's networks: those that servers run on, and those where their traffic leaves."""
+    return [machine for machine in site.machines.values() if {NETWORK, COMPUTE} & set(machine.groups)]
+
+
+def everyone(site: Site) -> list[Machine]:
+    """All machines of the cloud."""
+    return [machine for machine in site.machines.values() if {CONTROL, NETWORK, COMPUTE} & set(machine.groups)]
+
+
+def control_machine(site: Site) -> str | None:
+    """The first control machine, where there is one."""
+    names = [machine.name for machine in machines_of(site, CONTROL)]
+    return names[0] if names else None
+
+
+def overlay_subnet(ours: Openstack) -> str:
+    """The subnet that tunnels go through."""
+    return ours.overlay.subnet or ours.provider.subnet
+
+
+def overlay_mtu(site: Site, ours: Openstack) -> int:
+    """How large a packet of a server may be, in bytes."""
+    return ours.overlay.mtu or site.network.subnets[overlay_subnet(ours)].mtu - OVERLAY_BYTES
+
+
+def floating(site: Site, ours: Openstack) -> tuple[IPv4Address, IPv4Address]:
+    """First and last of the floating addresses; the provider's subnet has to be one of the site."""
+    network = site.network.subnets[ours.provider.subnet].cidr
+    return addressing.placed(network, ours.provider.floating.from_), addressing.placed(network, ours.provider.floating.to)
