@@ -125,7 +125,9 @@ class Cloud:
             raise
         except LabError as error:
             told = story()
-            raise NotReached(f"{error}; {told or 'the cloud says nothing about the cause; fix: read the journal of its services'}") from None
+            raise NotReached(
+                f"{error}; {told or 'the cloud says nothing about the cause; fix: read the journal of its services'}"
+            ) from None
 
     @property
     def project_id(self) -> str:

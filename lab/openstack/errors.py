@@ -83,7 +83,7 @@ def explain(error: Any, user: str, code: int | None, answer: Answer, auth_url: s
         return found
     if answer.is_foreign:
         return (
-            f"the answer is a page of {answer.content_type.partition(';')[0]} with HTTP {answer.code}: a proxy or web server answered, not the cloud",
+            f"the answer is {answer.content_type.partition(';')[0]} with HTTP {answer.code}: a proxy or web server answered, not the cloud",
             "check the address, that no proxy stands before it (no_proxy), and that the service runs behind the load balancer",
         )
     said = answer.said or words
@@ -111,7 +111,10 @@ def explain(error: Any, user: str, code: int | None, answer: Answer, auth_url: s
     if code == 413:
         if re.search(r"quota|limit", said, re.IGNORECASE):
             return over_quota(said)
-        return f"it is too large for what stands before the service: {said}", "raise the load balancer's or the service's limit of a request"
+        return (
+            f"it is too large for what stands before the service: {said}",
+            "raise the load balancer's or the service's limit of a request",
+        )
     if code in (502, 503, 504):
         return (
             f"the service is not ready (HTTP {code}): {said}",
@@ -149,7 +152,10 @@ def unanswered(words: str) -> tuple[str, str] | None:
 FIXES = (
     (r"already exists|already used|duplicate|is in use by another|already in use", "give it another name, or remove the one that has it"),
     (r"overlap", "give it a range that no other subnet of the network has"),
-    (r"no more ip addresses|noaddress|ipaddressgenerationfailure", "enlarge the pool of the subnet, or give back addresses that nobody uses"),
+    (
+        r"no more ip addresses|noaddress|ipaddressgenerationfailure",
+        "enlarge the pool of the subnet, or give back addresses that nobody uses",
+    ),
     (r"one or more ports (still )?in use|in use on|is in use", "remove the ports and servers that use it first"),
     (r"no valid host", "read the scheduler's reason: no compute node has room, is up, or fits; `openstack hypervisor stats show`"),
     (r"not bootable|no bootable", "make the volume from an image, or mark it bootable"),

@@ -16,7 +16,9 @@ def load(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise LabError(f"{name}: openstacksdk cannot be imported ({error}); fix: ./inv makes .venv again, with all that is locked") from None
+        raise LabError(
+            f"{name}: openstacksdk cannot be imported ({error}); fix: ./inv makes .venv again, with all that is locked"
+        ) from None
 
 
 def text(value: Any) -> str:

@@ -20,7 +20,9 @@ class Quotas:
     def observe(self, state: State, things: Sequence[Quota]) -> dict[str, Seen]:
         """By domain and project, for the wanted ones: a quota is an answer for each project and service."""
         projects = {in_domain(state, item): str(item.id) for item in state.objects("projects")} if things else {}
-        return {thing.key: Seen(projects[thing.key], limits(state, thing, projects[thing.key])) for thing in things if thing.key in projects}
+        return {
+            thing.key: Seen(projects[thing.key], limits(state, thing, projects[thing.key])) for thing in things if thing.key in projects
+        }
 
     def create(self, state: State, thing: Quota) -> None:
         """A project has a quota from its beginning; this is its first change."""
