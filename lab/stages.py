@@ -49,6 +49,12 @@ STAGES = (
         programs=("lab/ovirt", "lab/images", "lab/simulators/ovirt", "lab/plugins/module_utils"),
     ),
     Stage("git", "the lab's repositories over SSH and HTTPS, this project among them", ("network", "ovirt")),
+    Stage(
+        "openstack",
+        "a cloud of its own: servers, their networks and images, behind APIs over TLS",
+        ("network",),
+        programs=("lab/openstack", "lab/things", "lab/inventory/openstack_services"),
+    ),
     Stage("backup", "copies of what cannot be made again, that no client can remove", ("network", "nas", "git")),
 )
 

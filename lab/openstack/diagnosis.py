@@ -23,7 +23,7 @@ def story(state: State, ident: str, flavor: str) -> str:
     parts.append(last_action(cloud, ident))
     if "valid host" in parts[0].lower() or "valid host" in parts[1].lower():
         sizes = {str(item.name): Size(item.vcpus, item.ram, item.disk) for item in state.objects("flavors")}
-        seen = allowed(lambda: nodes(cloud), [])
+        seen: list[Node] = allowed(lambda: nodes(cloud), [])
         why = refusals(sizes[flavor], seen) if flavor in sizes else []
         parts.append("compute nodes: " + ("; ".join(why) or placement_silent(seen)))
     return " | ".join(part for part in parts if part) + f"; fix: {fix_of(' '.join(parts))}"

@@ -60,8 +60,8 @@ class Openstack(Model):
     release: Literal["2025.1", "2025.2", "2026.1"] = Field(PACKAGED, description="Debian 13 has 2025.1; others come from `repository`")
     repository: str | None = Field(
         None,
-        pattern=r"^https?://[^\s@]+$",
-        description="packages of a newer release, as the OpenStack team of Debian keeps them; one line, without suite and components",
+        pattern=r"^deb (\[[^\]]*\] )?https?://[^\s@]+ \S+( \S+)+$",
+        description="packages of a newer release, as a line of sources.list; its key has to be on the machines, where signed-by says",
     )
     name: Name | None = Field(None, description="host name in the URLs of the cloud; default: its control machine")
     region: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")] = "RegionOne"

@@ -79,9 +79,9 @@ def provider_has_interfaces(site: Site) -> Iterator[Finding]:
             if subnet not in machine.interfaces:
                 fix = f"add `{subnet}: {{host: N}}` to its interfaces"
                 yield Finding(("machines", machine.name, "interfaces"), f"{machine.name} has no leg in {subnet}, but {why}", fix)
-        if ours.provider.subnet in machine.interfaces and len(machine.interfaces) == 1:
-            message = f"{machine.name}'s only leg is in {ours.provider.subnet}, and becomes a port of a switch while it is set up"
-            fix = "give it a first leg in another subnet, which it is managed over"
+        if next(iter(machine.interfaces), None) == ours.provider.subnet:
+            message = f"{machine.name} is managed over its first leg, in {ours.provider.subnet}, which becomes a port of a switch"
+            fix = "give it a first leg in another subnet"
             yield Finding(("machines", machine.name, "interfaces"), message, fix)
 
 

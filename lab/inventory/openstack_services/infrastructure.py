@@ -9,8 +9,15 @@ from collections.abc import Sequence
 
 from lab.inventory.openstack_services.service import MARK, Api, Because, Cloud, File, Service, ini
 
+PORT = 5672
 USER = "openstack"  # of the message broker
 CERTIFICATE = "openstack"
+
+
+def journal(cloud: Cloud) -> Service:
+    """Where daemons of all services say what they do."""
+    text = "# Written by Strata: the journal of each unit has what it says; files beside it would grow for nobody.\nUSE_LOGFILE=no\n"
+    return Service(name="journal", files=(File("/etc/default/openstack", text, mode="0644"),))
 
 
 def mariadb(cloud: Cloud) -> Service:
@@ -41,7 +48,7 @@ def rabbitmq(cloud: Cloud) -> Service:
             "# Accounts and rights; without this file it would make itself a user guest.",
             "load_definitions = /etc/rabbitmq/strata.json",
             "# Computes come from other machines; who may is the firewall's business.",
-            "listeners.tcp.default = 5672",
+            f"listeners.tcp.default = {PORT}",
             "",
         ]
     )
@@ -65,7 +72,7 @@ def rabbitmq(cloud: Cloud) -> Service:
             File("/etc/rabbitmq/strata.json", json.dumps(definitions, indent=2) + "\n", "rabbitmq"),
         ),
         units=("rabbitmq-server",),
-        port=5672,
+        port=PORT,
     )
 
 
@@ -117,7 +124,8 @@ defaults
     option httplog
     option dontlognull
     option http-server-close
-    option forwardfor
+    # Metadata of a server is asked for in the name of the server.
+    option forwardfor if-none
     timeout connect 5s
     # An image is sent in one request, and a service that starts takes its time for the first answer.
     timeout client 10m
@@ -128,7 +136,7 @@ defaults
 
 
 def front(api: Api, addresses: Sequence[str]) -> str:
-    """What listens for one API."""
-    binds = [f"    bind {address}:{api.port} ssl crt /etc/ssl/lab/{CERTIFICATE}.crt" for address in addresses]
+    """What listens for one API; `transparent`: also before the machine has got its address."""
+    binds = [f"    bind {address}:{api.port} transparent ssl crt /etc/ssl/lab/{CERTIFICATE}.crt" for address in addresses]
     lines = [f"frontend {api.name}", *binds, "    http-request set-header X-Forwarded-Proto https", f"    default_backend {api.name}", ""]
     return "\n".join([*lines, f"backend {api.name}", f"    server local 127.0.0.1:{api.port}", ""])

@@ -66,7 +66,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Api:
-    """What a service offers to everyone: entries of the catalog and a front of the proxy."""
+    """What a service offers over TLS: a front of the proxy, and with a `type` entries of the catalog."""
 
     name: str
     type: str
@@ -90,8 +90,9 @@ class Service:
     commands: tuple[Command, ...] = ()
     apis: tuple[Api, ...] = ()
     account_password: str = ""
-    account_roles: tuple[str, ...] = ()
+    account_roles: tuple[str, ...] = ("admin", "service")
     units: tuple[str, ...] = ()
+    unwanted_units: tuple[str, ...] = ()
     port: int = 0
     probe: str = ""
     statuses: tuple[int, ...] = (200, 300)
@@ -108,6 +109,9 @@ class Cloud:
     my_address: str  # of this machine, towards the others
     control_address: str  # of the control machine, where messages go
     workers: int = 1
+    provider_mtu: int = 1500  # of the lab's subnet that servers are let out in, in bytes
+    overlay_mtu: int = 1442  # of servers' own networks
+    flavors: tuple[Mapping[str, Any], ...] = ()
 
     def password(self, of: str) -> str:
         """The password of one purpose, as `nova/database`: from the site's one secret, and none of them tells another or the secret."""
@@ -165,7 +169,8 @@ class Wsgi:
     script: str
     folder: str  # /etc/NAME, and group NAME
     threads: int = 4
-    has_threads: bool = True  # whether the program makes threads of its own
+    enable_threads: bool = True  # whether the program may have threads besides those
+    more: tuple[Because, ...] = ()
 
 
 def wsgi_files(wsgi: Wsgi, processes: int) -> tuple[File, ...]:
@@ -177,8 +182,8 @@ def wsgi_files(wsgi: Wsgi, processes: int) -> tuple[File, ...]:
         "chdir": f"/var/lib/{wsgi.folder}",
         "http-socket": f"127.0.0.1:{wsgi.port}",
         "processes": processes,
-        "threads": wsgi.threads if wsgi.has_threads else 1,
-        "enable-threads": wsgi.has_threads,
+        "threads": wsgi.threads,
+        "enable-threads": wsgi.enable_threads,
         "master": True,
         "lazy-apps": True,
         "die-on-term": True,
@@ -190,13 +195,34 @@ def wsgi_files(wsgi: Wsgi, processes: int) -> tuple[File, ...]:
         Because("Listens for the proxy on this machine only; the journal has what it says.", options),
         Because("Tokens and catalogs make long headers.", {"buffer-size": 65535}),
         Because("A kept connection that uWSGI closes first looks like a reset to the client.", {"add-header": "Connection: close"}),
+        *wsgi.more,
     )
     start = f"# Written by Strata: instead of {wsgi.start}'s own uWSGI settings, which listen everywhere.\n"
     start += f'DAEMON_ARGS="--ini {path}"\n'
     return (File(path, ini({"uwsgi": reasons}), wsgi.folder), File(f"/etc/default/{wsgi.start}", start, mode="0644"))
 
 
-def as_data(service: Service) -> dict[str, Any]:
+def identity(service: Service, cloud: Cloud) -> dict[str, list[dict[str, Any]]]:
+    """What Keystone has to know of a service, as kinds of things (lab.openstack.model); empty where that is nothing."""
+    if not service.account_password:
+        return {}
+    listed = [api for api in service.apis if api.type]
+    who = service.name
+    return {
+        "project": [{"name": SERVICES_PROJECT, "description": "Accounts of services"}],
+        "role": [{"name": role} for role in service.account_roles],
+        "user": [{"name": who, "password": service.account_password}],
+        "assignment": [{"name": who, "role": role, "project": SERVICES_PROJECT} for role in service.account_roles],
+        "service": [{"name": api.name, "type": api.type, "description": api.description} for api in listed],
+        "endpoint": [
+            {"name": api.name, "interface": interface, "region": cloud.region, "url": cloud.url(api.port, api.path)}
+            for api in listed
+            for interface in ("public", "internal")
+        ],
+    }
+
+
+def as_data(service: Service, cloud: Cloud) -> dict[str, Any]:
     """The service as role openstack_service sees it."""
     one = {"what": "", "argv": []}
     return {
@@ -208,8 +234,9 @@ def as_data(service: Service) -> dict[str, Any]:
         "commands": [one | {"what": command.what, "argv": list(command.argv)} for command in service.commands],
         "apis": [vars(api) for api in service.apis],
         "account_password": service.account_password,
-        "account_roles": list(service.account_roles),
+        "identity": identity(service, cloud),
         "units": list(service.units),
+        "unwanted_units": list(service.unwanted_units),
         "port": service.port,
         "probe": service.probe,
         "statuses": list(service.statuses),

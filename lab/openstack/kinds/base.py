@@ -16,8 +16,9 @@ GONE_SECONDS = 300
 class Kind(Protocol):
     """One resource. `observe` speaks the words of the model, so that a plan compares like with like."""
 
-    touches: tuple[str, ...]
-    """Collections that look different after a change."""
+    @property
+    def touches(self) -> tuple[str, ...]:
+        """Collections that look different after a change."""
 
     def observe(self, state: State, things: Sequence[Any]) -> dict[str, Seen]:
         """What the cloud has of the kind, by key; of `things`, which are wanted, also what costs a request each."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lab.openstack.kinds.base import said
@@ -37,7 +37,7 @@ class Quotas:
     def change(self, state: State, thing: Quota, project: str, limits_: Mapping[str, int]) -> None:
         """One request per service."""
         cloud = state.cloud.connection
-        orders = {
+        orders: dict[str, Callable[[dict[str, int]], Any]] = {
             "compute": lambda body: cloud.compute.update_quota_set(project, **body),
             "volume": lambda body: cloud.block_storage.update_quota_set(project, **body),
             "network": lambda body: cloud.network.update_quota(project, **body),
