@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from lab.site_machines import Machine
 
 CONTROL, NETWORK, COMPUTE = "openstack_control", "openstack_network", "openstack_compute"  # groups of machines
-PACKAGED = "2025.1"  # what Debian 13 has
-RELEASES = ("2025.1", "2025.2", "2026.1")
+ADMIN, SERVICES = "openstack_admin", "openstack_services"  # names of secrets, unless the site has others
+PACKAGED: Literal["2025.1"] = "2025.1"  # what Debian 13 has
 # Geneve over IPv4: the outer IP (20) and UDP (8) headers, its own (8) with OVN's option (8), and the inner Ethernet header (14).
 OVERLAY_BYTES = 58
 SMALLEST_MTU = 576  # below, IPv4 itself does not work
@@ -65,9 +65,9 @@ class Openstack(Model):
     )
     name: Name | None = Field(None, description="host name in the URLs of the cloud; default: its control machine")
     region: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")] = "RegionOne"
-    admin_password: SecretReference = Field(SecretReference(secret="openstack_admin"), description="of user admin")
+    admin_password: SecretReference = Field(SecretReference(secret=ADMIN), description="of user admin")
     services_password: SecretReference = Field(
-        SecretReference(secret="openstack_services"), description="every service's own passwords are made from it, each for itself"
+        SecretReference(secret=SERVICES), description="every service's own passwords are made from it, each for itself"
     )
     workers: Annotated[int, Field(ge=1, le=32)] = Field(1, description="of each API; more for many users")
     provider: Provider

@@ -14,7 +14,10 @@ TIMEOUT_SECONDS = 60
 def services(known):
     """The services of a machine: a site says them, and a scenario what they are computed from."""
     listed = known["openstack_service_list"]
-    return listed if isinstance(listed, list) else [as_data(service) for service in control(Cloud(**known["scenario_cloud"]))]
+    if isinstance(listed, list):
+        return listed
+    cloud = Cloud(**known["scenario_cloud"])
+    return [as_data(service, cloud) for service in control(cloud) if service.name in known["scenario_services"]]
 
 
 class Client:

@@ -111,7 +111,6 @@ class Cloud:
     workers: int = 1
     provider_mtu: int = 1500  # of the lab's subnet that servers are let out in, in bytes
     overlay_mtu: int = 1442  # of servers' own networks
-    flavors: tuple[Mapping[str, Any], ...] = ()
 
     def password(self, of: str) -> str:
         """The password of one purpose, as `nova/database`: from the site's one secret, and none of them tells another or the secret."""
@@ -150,7 +149,7 @@ class Cloud:
 
     def asks_keystone(self, user: str) -> tuple[Because, ...]:
         """Section keystone_authtoken: who comes is asked of Keystone, and remembered for a while."""
-        own = {
+        own: dict[str, Option] = {
             "www_authenticate_uri": self.url(5000),
             "memcached_servers": MEMCACHED,
             # Tokens of services that act for a user, whose own may have run out meanwhile.
