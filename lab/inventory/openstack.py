@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lab.inventory.common import PROJECT, Variables, authority, secret
-from lab.inventory.openstack_services import Cloud, Service, compute, control
+from lab.inventory.openstack_services import Cloud, control, machine
 from lab.inventory.openstack_services.infrastructure import CERTIFICATE
 from lab.inventory.openstack_services.infrastructure import PORT as MESSAGES
 from lab.inventory.openstack_services.neutron import PHYSICAL, SOUTH
@@ -44,8 +44,9 @@ def variables(site: Site, secrets: Mapping[str, str], name: str) -> Variables:
     if ours is None or not of & {CONTROL, NETWORK, COMPUTE}:
         return {}
     cloud = as_seen_from(site, ours, secrets, name)
+    services = machine(cloud, is_control=CONTROL in of, is_compute=COMPUTE in of)
     found: Variables = {
-        "openstack_service_list": [as_data(service, cloud) for service in services(cloud, of)],
+        "openstack_service_list": [as_data(service, cloud) for service in services],
         "openstack_service_cloud": login(site, ours, secrets),
         "openstack_service_project": str(PROJECT),
         "openstack_service_release": ours.release,
@@ -73,14 +74,6 @@ def as_seen_from(site: Site, ours: Openstack, secrets: Mapping[str, str], name: 
         provider_mtu=site.network.subnets[ours.provider.subnet].mtu,
         overlay_mtu=openstack.overlay_mtu(site, ours),
     )
-
-
-def services(cloud: Cloud, of: set[str]) -> tuple[Service, ...]:
-    """What a machine of these groups runs, in order; the one part they share is made once."""
-    found = control(cloud, is_compute=COMPUTE in of) if CONTROL in of else ()
-    if COMPUTE in of:
-        found += tuple(one for one in compute(cloud, is_control=CONTROL in of) if one.name not in {other.name for other in found})
-    return found
 
 
 def full_name(site: Site, ours: Openstack) -> str:

@@ -49,7 +49,7 @@ def test_each_machine_has_the_services_of_its_groups(machines: Any) -> None:
 
 
 def test_one_machine_may_be_all_of_it(tmp_path: Path) -> None:
-    groups = ("[openstack_control, openstack_network], memory_gib: 4", "[openstack_control, openstack_network, openstack_compute], memory_gib: 8")
+    groups = ("openstack_network], memory_gib: 4", "openstack_network, openstack_compute], memory_gib: 8")
     names = services(changed(tmp_path, groups)["control"])
     assert names.count("journal") == 1
     assert names[-2:] == ["neutron-metadata", "nova-compute"]

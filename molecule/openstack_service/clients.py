@@ -5,8 +5,7 @@ import json
 import socket
 import ssl
 
-from lab.inventory.openstack_services import Cloud, control
-from lab.inventory.openstack_services.service import as_data
+from lab.inventory.openstack_services import described
 
 TIMEOUT_SECONDS = 60
 
@@ -14,10 +13,7 @@ TIMEOUT_SECONDS = 60
 def services(known):
     """The services of a machine: a site says them, and a scenario what they are computed from."""
     listed = known["openstack_service_list"]
-    if isinstance(listed, list):
-        return listed
-    cloud = Cloud(**known["scenario_cloud"])
-    return [as_data(service, cloud) for service in control(cloud) if service.name in known["scenario_services"]]
+    return listed if isinstance(listed, list) else described(known["scenario_told"])
 
 
 class Client:

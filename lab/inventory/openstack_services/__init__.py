@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from lab.inventory.openstack_services import nova as novas
 from lab.inventory.openstack_services.glance import glance
 from lab.inventory.openstack_services.infrastructure import haproxy, journal, mariadb, memcached, rabbitmq
 from lab.inventory.openstack_services.keystone import keystone
 from lab.inventory.openstack_services.neutron import metadata_agent, neutron, ovn_central
 from lab.inventory.openstack_services.placement import placement
-from lab.inventory.openstack_services.service import Api, Cloud, Service
+from lab.inventory.openstack_services.service import Api, Cloud, Service, as_data
 
-__all__ = ["Api", "Cloud", "Service", "apis", "compute", "control"]
+__all__ = ["Api", "Cloud", "Service", "compute", "control", "described", "machine"]
 
 
 def control(cloud: Cloud, *, is_compute: bool = False) -> tuple[Service, ...]:
@@ -26,6 +29,20 @@ def compute(cloud: Cloud, *, is_control: bool = False) -> tuple[Service, ...]:
     return (journal(cloud), metadata_agent(cloud, is_control=is_control), novas.compute(cloud, is_control=is_control))
 
 
-def apis(cloud: Cloud) -> tuple[Api, ...]:
-    """Everything that clients may reach, in the catalog."""
-    return tuple(api for service in control(cloud) for api in service.apis if api.type)
+def machine(cloud: Cloud, *, is_control: bool, is_compute: bool) -> tuple[Service, ...]:
+    """What a machine runs that is one of them or both; a service they share is made once."""
+    found = control(cloud, is_compute=is_compute) if is_control else ()
+    if is_compute:
+        names = {service.name for service in found}
+        found += tuple(service for service in compute(cloud, is_control=is_control) if service.name not in names)
+    return found
+
+
+def described(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Services as data, for scenarios: they have no site, but `{cloud: the fields of Cloud, parts: [control, compute], services: [names]}`.
+
+    Without `services` it is all of them.
+    """
+    cloud, parts = Cloud(**told["cloud"]), told["parts"]
+    found = machine(cloud, is_control="control" in parts, is_compute="compute" in parts)
+    return [as_data(service, cloud) for service in found if service.name in told.get("services", [service.name])]

@@ -202,7 +202,7 @@ def wsgi_files(wsgi: Wsgi, processes: int) -> tuple[File, ...]:
 
 
 def identity(service: Service, cloud: Cloud) -> dict[str, list[dict[str, Any]]]:
-    """What Keystone has to know of a service, as kinds of things (lab.openstack.model); empty where that is nothing."""
+    """What Keystone has to know of a service, as kinds of things (lab.openstack.model), without the password."""
     if not service.account_password:
         return {}
     listed = [api for api in service.apis if api.type]
@@ -210,7 +210,7 @@ def identity(service: Service, cloud: Cloud) -> dict[str, list[dict[str, Any]]]:
     return {
         "project": [{"name": SERVICES_PROJECT, "description": "Accounts of services"}],
         "role": [{"name": role} for role in service.account_roles],
-        "user": [{"name": who, "password": service.account_password}],
+        "user": [{"name": who}],
         "assignment": [{"name": who, "role": role, "project": SERVICES_PROJECT} for role in service.account_roles],
         "service": [{"name": api.name, "type": api.type, "description": api.description} for api in listed],
         "endpoint": [
