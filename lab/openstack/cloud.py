@@ -174,8 +174,9 @@ def connect(login: Login, *, check: bool = False, patience_seconds: float = STAR
 
 
 def settings() -> dict[str, Any]:
-    """What the SDK would otherwise read from files and the environment of whoever runs us; it repeats nothing by itself."""
-    return {"interface": "public", "verify": True, "status_code_retries": 0, "connect_retries": 0, "compute_api_version": "2"}
+    """The SDK's own defaults, and nothing from files or the environment of whoever runs us; it repeats nothing by itself."""
+    defaults: dict[str, Any] = load("openstack.config.defaults").get_defaults()
+    return defaults | {"interface": "public", "verify": True, "status_code_retries": 0, "connect_retries": 0}
 
 
 def session_of(cloud: Cloud, raw: Any, login: Login) -> Any:
@@ -189,7 +190,7 @@ def session_of(cloud: Cloud, raw: Any, login: Login) -> Any:
         auth_url=login.auth_url, username=login.user, password=login.password, user_domain_name=login.user_domain, **scope
     )
     verify: Any = str(login.ca_file) if login.ca_file else True
-    # A new connection for every request: servers of WSGI close idle ones, and an order that meets that moment may not be sent again.
+    # No connection is used twice (see `transport`), so servers need not keep them.
     return load("keystoneauth1.session").Session(
         auth=auth, session=raw, verify=verify, timeout=REQUEST_SECONDS, additional_headers={"Connection": "close"}
     )
@@ -209,6 +210,8 @@ def transport(cloud: Cloud) -> Any:
             raise RuntimeError(f"{request.method} {request.url} in check mode: a step of ours does not keep its promise")
         cloud.requests += 1
         cloud.last = Answer(request.method, request.url)
+        # A new connection every time: servers of WSGI close idle ones when they like, and an order that meets that moment is lost.
+        raw.close()
         response = send(request, **words)
         failed = response.status_code >= 400
         body = response.text if failed or "html" in response.headers.get("Content-Type", "") else ""

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from lab.errors import InputError
 from lab.openstack.kinds.base import removed, said
@@ -42,7 +43,7 @@ class Images:
                 "min_memory_mib": item.min_ram or 0,
                 "status": item.status,
                 "sha512": item.hash_value if item.hash_algo == "sha512" else None,
-                "properties": dict(item.properties or {}),
+                "properties": properties_of(item),
             }
             pairs.append((str(item.name), Seen(str(item.id), values)))
         return keyed(pairs)
@@ -91,6 +92,13 @@ class Images:
         """Servers that were made from it keep their disks."""
         proxy = state.cloud.connection.image
         removed(state, f"image {key}", lambda: proxy.delete_image(seen.id, ignore_missing=False))
+
+
+def properties_of(item: Any) -> dict[str, str]:
+    """Words about an image; the SDK keeps those that it knows apart from the others."""
+    known = item.to_dict(headers=False, computed=False, ignore_none=True, original_names=True)
+    words = {key: str(value) for key, value in known.items() if isinstance(value, str | bool | int)}
+    return words | {key: str(value) for key, value in (item.properties or {}).items()}
 
 
 def is_of(file: Path, format_: str) -> bool:

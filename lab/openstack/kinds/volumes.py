@@ -15,6 +15,8 @@ from lab.things.thing import Seen, Step
 
 USABLE_SECONDS = 900  # an image is copied onto a bootable one
 USABLE = ("available", "in-use")
+FREE = ("available", "error")
+FREE_SECONDS = 120
 FIX = "fix: `openstack volume service list` says which backend is down, its journal why; is its store full?"
 
 
@@ -84,11 +86,15 @@ class Volumes:
 
     def remove(self, state: State, key: str, seen: Seen) -> None:
         """Only where no server has it: a teardown has servers go first, and a disk is never pulled from under one."""
-        if seen.notes.get("servers"):
-            names = ", ".join(state.name("servers", ident) or ident for ident in seen.notes["servers"])
-            where = state.cloud.login.auth_url
-            raise LabError(f"{where}: volume {key}: server {names} has it; fix: remove the server, or take the volume from it, first")
         storage = state.cloud.connection.block_storage
+        if names := [name for ident in seen.notes.get("servers", ()) if (name := state.name("servers", ident))]:
+            where = state.cloud.login.auth_url
+            fix = "remove the server, or take the volume from it, first"
+            raise LabError(f"{where}: volume {key}: server {', '.join(names)} has it; fix: {fix}")
+        if seen.notes.get("servers"):  # of a server that has just gone
+            state.cloud.wait(
+                f"volume {key} is let go", lambda: str(storage.get_volume(seen.id).status), lambda status: status in FREE, FREE_SECONDS
+            )
         removed(
             state,
             f"volume {key}",

@@ -116,6 +116,7 @@ class Double:
             return 200, self.wrapped(kept, item)
         if method == "DELETE":
             del self.of(kept.many)[ident]
+            self.behaviour.get(f"delete {kept.one}", lambda *_: None)(self, ident)
             return 204, None
         if method in ("PUT", "PATCH"):
             values = body if kept.bare else body[kept.one]
@@ -189,6 +190,9 @@ class Handler(BaseHTTPRequestHandler):
             if error.message.startswith("strange"):
                 self.double.strange.append(error.message)
             self.send(error.status, json.dumps({"error": {"code": error.status, "message": error.message}}))
+        except Exception as error:
+            self.double.strange.append(f"{self.command} {self.path}: {error!r}")
+            self.send(500, json.dumps({"error": {"code": 500, "message": repr(error)}}))
 
     def chunks(self) -> bytes:
         """A body that is sent in pieces, as images are."""

@@ -121,7 +121,7 @@ def test_only_https_gets_a_password_and_a_ca_has_to_be_there(tmp_path: Path) -> 
     with pytest.raises(InputError, match="must be https, since the password travels there"), connect(Login("http://cloud/v3", "a", "b")):
         pass
     missing = tmp_path / "ca.pem"
-    with pytest.raises(InputError, match="its CA .*ca.pem is not there"), connect(Login("https://cloud/v3", "a", "b", ca_file=missing)):
+    with pytest.raises(InputError, match=r"its CA .*ca.pem is not there"), connect(Login("https://cloud/v3", "a", "b", ca_file=missing)):
         pass
 
 

@@ -120,7 +120,7 @@ def test_check_mode_writes_nothing_and_tells_the_same(login: Login, double: Doub
 def test_a_step_that_would_write_in_check_mode_is_held_back_below_the_sdk(login: Login, double: Double) -> None:
     with (
         connect(login, check=True) as careful,
-        pytest.raises(RuntimeError, match="POST .*/networks in check mode: a step of ours does not"),
+        pytest.raises(RuntimeError, match=r"POST .*/networks in check mode: a step of ours does not"),
     ):
         careful.tell("a test", lambda: careful.connection.network.create_network(name="never"))
     assert double.writes == []
@@ -172,7 +172,8 @@ def test_a_server_that_fails_tells_its_fault_and_every_node_and_is_taken_away(cl
     double.behaviour["providers"] = {"resource_providers": [{"uuid": "a", "name": "compute1"}, {"uuid": "b", "name": "compute2"}]}
     amounts = {"VCPU": 2, "MEMORY_MB": 1024, "DISK_GB": 20}
     double.behaviour["inventories"] = {
-        "inventories": {name: {"total": total, "reserved": 0, "allocation_ratio": 1.0} for name, total in amounts.items()}
+        "resource_provider_generation": 1,
+        "inventories": {name: {"total": total, "reserved": 0, "allocation_ratio": 1.0} for name, total in amounts.items()},
     }
     double.behaviour["usages"] = {"usages": {"VCPU": 1, "MEMORY_MB": 900, "DISK_GB": 0}}
     double.behaviour["actions"] = {"instanceActions": [{"action": "create", "request_id": "req-1", "start_time": "2026-01-01"}]}
