@@ -65,6 +65,8 @@ class Answer:
 
 def translate(error: Any, auth_url: str, user: str, what: str, answer: Answer) -> CloudError:
     """The message for one error; `what` is the object and what was done with it, `user` says who asked, with project and domain."""
+    if 0 < answer.code < 400 and not answer.is_foreign:
+        answer = Answer()  # of an earlier request: this error is not about it
     code = answer.code or getattr(error, "status_code", None) or getattr(error, "http_status", None)
     cause, fix = explain(error, user, code, answer, auth_url)
     place = answer.request if answer.url else auth_url
@@ -79,16 +81,16 @@ def translate(error: Any, auth_url: str, user: str, what: str, answer: Answer) -
 def explain(error: Any, user: str, code: int | None, answer: Answer, auth_url: str) -> tuple[str, str]:
     """Cause and fix. The order matters: what answered at all comes before what it said."""
     name, words = type(error).__name__, " ".join(str(error).split())
-    if not answer.code and (found := unanswered(words)):
-        return found
     if answer.is_foreign:
         return (
             f"the answer is {answer.content_type.partition(';')[0]} with HTTP {answer.code}: a proxy or web server answered, not the cloud",
             "check the address, that no proxy stands before it (no_proxy), and that the service runs behind the load balancer",
         )
     said = answer.said or words
-    if name in ("EndpointNotFound", "CatalogException", "EmptyCatalog"):
+    if name in ("EndpointNotFound", "CatalogException", "EmptyCatalog") or "service not found" in words.lower():
         return f"the catalog has no such service: {words}", "look at `openstack catalog list`: the service's stage may not have run"
+    if not answer.code and (found := unanswered(words)):
+        return found
     if name == "DuplicateResource":
         return f"there are several of that name: {words}", "remove or rename all but one of them"
     if code == 401:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from double import PASSWORD, Double, serve
-from double_services import new_double
-
 from lab.openstack.cloud import Cloud, Login, connect
+from lab.tests.openstack.double import PASSWORD, Double, serve
+from lab.tests.openstack.double_services import new_double
 
 
 @pytest.fixture

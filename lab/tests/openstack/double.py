@@ -129,7 +129,7 @@ class Double:
         """A new object with what such things have by themselves."""
         self.only(values, kept.fields, f"body of {kept.one}")
         ident = values["name"] if kept.one == "keypair" else self.new_id()
-        item = {"id": ident} | json.loads(json.dumps(kept.defaults)) | values
+        item: dict[str, Any] = {"id": ident} | json.loads(json.dumps(kept.defaults)) | values
         made = self.behaviour.get(f"create {kept.one}")
         item = made(self, item) if made else item
         self.of(kept.many)[item["id"]] = item

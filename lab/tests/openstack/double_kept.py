@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from double import Kept
+from lab.tests.openstack.double import Kept
 
 NET, CPU, VOL, IMG, KEY = "/network/v2.0", "/compute/v2.1", "/volume/v3", "/image/v2", "/identity/v3"
 

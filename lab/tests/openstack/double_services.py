@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from double import Double, Refused, now
-from double_kept import CPU, IMG, KEPT, KEY, NET, VOL
+from lab.tests.openstack.double import Double, Refused, now
+from lab.tests.openstack.double_kept import CPU, IMG, KEPT, KEY, NET, VOL
 
 EGRESS = ("IPv4", "IPv6")
 
