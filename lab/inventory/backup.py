@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lab.inventory import nas
+from lab.inventory import nas, openstack
 from lab.inventory.common import SSH, Variables, authority, secret
-from lab.sections.backup import AUTHORITY, Source, machine_of, named_sources
+from lab.inventory.openstack_services.glance import STORE as IMAGES
+from lab.sections.backup import AUTHORITY, OPENSTACK, Source, machine_of, named_sources
 from lab.site import Site
 
 COPY_OF_AUTHORITY = "/srv/controller/ca"  # on the backup machine
 # What these programs hold open or write to while their files are replaced stands still meanwhile.
+DUMPS = "/var/backups/openstack"
 GIT_PATHS, GIT_UNITS = ["/srv/git", "/etc/ssh/ssh_host_*"], ["fcgiwrap.socket", "fcgiwrap.service", "nginx.service"]
 
 
@@ -48,10 +50,10 @@ def sources(site: Site) -> list[tuple[str, Variables]]:
     if site.backup is None:
         return []
     extra = {source.name: source for found in site.backup.sources.values() for source in found}
-    return [(machine, described(name, extra.get(name))) for machine, name, _ in named_sources(site)]
+    return [(machine, described(site, name, extra.get(name))) for machine, name, _ in named_sources(site)]
 
 
-def described(name: str, extra: Source | None) -> Variables:
+def described(site: Site, name: str, extra: Source | None) -> Variables:
     """One source as role backup_client and whoever restores it see it."""
     if extra is not None:
         return source(name, list(extra.paths), exclude=list(extra.exclude), before=[list(words) for words in extra.before])
@@ -60,8 +62,28 @@ def described(name: str, extra: Source | None) -> Variables:
         return source(name, GIT_PATHS, stop_for_restore=GIT_UNITS, after_restore=[["/usr/local/sbin/git-server-apply", "--force"]])
     if name == AUTHORITY:
         return source(name, [COPY_OF_AUTHORITY])
+    if name in OPENSTACK:
+        return of_the_cloud(site, name)
     path = nas.path(name.removeprefix("nas-"))
     return source(name, [path], exclude=[f"{path}/lost+found"])
+
+
+def of_the_cloud(site: Site, name: str) -> Variables:
+    """What of a cloud cannot be made again: databases as one moment of all of them, keys of tokens and credentials, and images."""
+    units, databases = openstack.what_it_keeps(site)
+    if name == "openstack-keys":
+        return source(name, ["/etc/keystone/fernet-keys", "/etc/keystone/credential-keys"], stop_for_restore=["keystone"])
+    if name == "openstack-images":
+        return source(name, [IMAGES], stop_for_restore=["glance-api"])
+    # A dump that was cut off never takes the place of a whole one.
+    dump = f'umask 077; mkdir -p {DUMPS}; mariadb-dump --single-transaction --databases "$@" > {DUMPS}/new; mv {DUMPS}/new {DUMPS}/all.sql'
+    return source(
+        name,
+        [DUMPS],
+        before=[["sh", "-ec", dump, "sh", *databases]],
+        stop_for_restore=units,
+        after_restore=[["sh", "-ec", f"mariadb < {DUMPS}/all.sql"]],
+    )
 
 
 def source(name: str, paths: list[str], **more: Any) -> Variables:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lab.inventory.common import PROJECT, Variables, authority, secret
-from lab.inventory.openstack_services import Cloud, control, machine
+from lab.inventory.openstack_services import Api, Cloud, control, machine
 from lab.inventory.openstack_services.infrastructure import CERTIFICATE
 from lab.inventory.openstack_services.infrastructure import PORT as MESSAGES
 from lab.inventory.openstack_services.neutron import PHYSICAL, SOUTH
@@ -73,6 +73,7 @@ def as_seen_from(site: Site, ours: Openstack, secrets: Mapping[str, str], name: 
         workers=ours.workers,
         provider_mtu=site.network.subnets[ours.provider.subnet].mtu,
         overlay_mtu=openstack.overlay_mtu(site, ours),
+        optional=ours.services,
     )
 
 
@@ -141,14 +142,14 @@ def resources(site: Site, ours: Openstack, secrets: Mapping[str, str]) -> Variab
         "openstack_resources_model": model(site, ours),
         "openstack_resources_clouds_file": str(clouds_file(site)),
         "openstack_resources_name": site.name,
-        "openstack_resources_endpoints": endpoints(site),
+        "openstack_resources_endpoints": endpoints(site, ours),
     }
 
 
-def endpoints(site: Site) -> Variables:
+def endpoints(site: Site, ours: Openstack) -> Variables:
     """Each API by address: the names in the catalog are known in the lab only."""
     address = control_address(site)
-    listed = [api for service in control(PORTS_ONLY) for api in service.apis if api.type]
+    listed = [api for api in fronts(ours) if api.type]
     return {f"{api.type.replace('-', '_')}_endpoint_override": f"https://{address}:{api.port}{api.path}" for api in listed}
 
 
@@ -177,6 +178,13 @@ def model(site: Site, ours: Openstack) -> Variables:
     }
 
 
+def what_it_keeps(site: Site) -> tuple[list[str], list[str]]:
+    """Units of the control machine that write to databases, and the databases; for copies of them."""
+    assert site.openstack  # noqa: S101 - whoever asks has the section
+    keepers = [service for service in control(of_nobody(site.openstack)) if service.databases]
+    return [unit for service in keepers for unit in service.units], [name for service in keepers for name in service.databases]
+
+
 def firewall(site: Site, name: str) -> list[Variables]:
     """What a machine of the cloud lets in besides administrators."""
     ours, of = site.openstack, set(site.machines[name].groups)
@@ -188,9 +196,9 @@ def firewall(site: Site, name: str) -> list[Variables]:
     if CONTROL in of:
         chosen = ours.clients or tuple(site.network.subnets)
         clients = [str(site.network.subnets[one].cidr) for one in chosen] + [str(cidr) for cidr in site.network.uplink.manage_from]
-        ports = [api.port for service in control(PORTS_ONLY) for api in service.apis if api.type]
+        ports = [api.port for api in fronts(ours) if api.is_for_clients]
         rules.append({"comment": "cloud APIs", "protocol": "tcp", "ports": ports, "sources": clients, "interfaces": []})
-        inside = [MESSAGES, SOUTH, *(api.port for service in control(PORTS_ONLY) for api in service.apis if not api.type)]
+        inside = [MESSAGES, SOUTH, *(api.port for api in fronts(ours) if not api.is_for_clients)]
         # An empty list of sources would mean anyone.
         if others:
             rules.append({"comment": "cloud machines", "protocol": "tcp", "ports": inside, "sources": others, "interfaces": []})
@@ -199,4 +207,11 @@ def firewall(site: Site, name: str) -> list[Variables]:
     return rules
 
 
-PORTS_ONLY = Cloud(name="", region="", seed="", admin_password="", my_address="", control_address="")
+def fronts(ours: Openstack) -> list[Api]:
+    """What the proxy stands before."""
+    return [api for service in control(of_nobody(ours)) for api in service.apis]
+
+
+def of_nobody(ours: Openstack) -> Cloud:
+    """For what of services does not depend on who asks."""
+    return Cloud(name="", region="", seed="", admin_password="", my_address="", control_address="", optional=ours.services)

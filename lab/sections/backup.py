@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 GROUP = "backup"
 SPARE = "spare"
 AUTHORITY = "authority"  # what the controller signs certificates with; the backup machine keeps a copy
+OPENSTACK = ("openstack-databases", "openstack-keys", "openstack-images")  # of its control machine
 VIRTUAL = frozenset({"container", "vm", "ovirt", "openstack"})  # kinds of platforms whose machines share one computer, or may
 
 
@@ -100,6 +101,8 @@ def named_sources(site: Site) -> Iterator[tuple[str, str, Location]]:
         for name, dataset in section.datasets.items():
             if dataset.backup:
                 yield nas, f"nas-{name}", ("nas", "datasets", name)
+    if (control := _member(site, "openstack_control")) and getattr(site, "openstack", None) is not None:
+        yield from ((control, name, ("openstack",)) for name in OPENSTACK)
     for machine, sources in site.backup.sources.items() if site.backup else ():
         for index, source in enumerate(sources):
             yield machine, source.name, (GROUP, "sources", machine, index, "name")

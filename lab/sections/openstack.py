@@ -72,6 +72,7 @@ class Openstack(Model):
     workers: Annotated[int, Field(ge=1, le=32)] = Field(1, description="of each API; more for many users")
     provider: Provider
     overlay: Overlay = Overlay()
+    services: tuple[Literal["heat", "horizon"], ...] = Field((), description="that a cloud need not have: stacks, and pages for browsers")
     flavors: dict[Name, Flavor] = Field(default_factory=dict, description="beside those that the checks make for themselves")
     clients: tuple[str, ...] = Field((), description="subnets that may use the APIs; default: all that the router lets through")
 

@@ -110,3 +110,24 @@ def test_what_every_cloud_has_is_a_model_that_can_be_planned(machines: Any) -> N
 def test_a_site_without_the_section_has_empty_groups() -> None:
     found = built(SITE.with_name("small.yml"))
     assert [found[group]["hosts"] for group in ("openstack", "openstack_chassis", "openstack_resources")] == [[], [], []]
+
+
+BACKUP = "backup: {password: {secret: backup_password}}\n"
+VAULT = "  vault: {platform: {kind: container}, groups: [backup], interfaces: {management: {host: 40}}}\nopenstack:\n"
+
+
+def test_what_cannot_be_made_again_is_copied(tmp_path: Path) -> None:
+    found = changed(tmp_path, ("openstack:\n", VAULT), ("    small: {memory_mib: 512}\n", "    small: {memory_mib: 512}\n" + BACKUP))
+    sources = {source["name"]: source for source in found["control"]["backup_client_sources"]}
+    assert set(sources) == {"openstack-databases", "openstack-keys", "openstack-images"}
+    assert sources["openstack-databases"]["before"][0][-6:] == ["glance", "placement", "nova", "nova_api", "nova_cell0", "neutron"]
+    assert {"keystone", "nova-api", "neutron-api"} <= set(sources["openstack-databases"]["stop_for_restore"])
+    assert "/etc/keystone/fernet-keys" in sources["openstack-keys"]["paths"]
+
+
+def test_optional_services_come_by_one_key(tmp_path: Path, machines: Any) -> None:
+    assert not {"heat", "horizon"} & set(services(machines["control"]))
+    found = changed(tmp_path, ("openstack:\n", "openstack:\n  services: [heat, horizon]\n"))["control"]
+    assert services(found)[-2:] == ["heat", "horizon"]
+    assert {443, 8000, 8004} <= set(rules(found)["cloud APIs"]["ports"])
+    assert "orchestration_endpoint_override" in found["openstack_resources_endpoints"]

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from lab.inventory.openstack_services import Cloud, Service, compute, control
+from lab.inventory.openstack_services import OPTIONAL, Cloud, Service, compute, control
 from lab.inventory.openstack_services.infrastructure import hashed, rabbitmq
 from lab.inventory.openstack_services.keystone import quoted
 from lab.inventory.openstack_services.service import Because, as_data, because, identity, ini
@@ -22,6 +22,7 @@ CLOUD = Cloud(
     admin_password="it's $HOME",
     my_address="10.0.0.1",
     control_address="10.0.0.1",
+    optional=tuple(OPTIONAL),
 )
 COMPUTE = replace(CLOUD, my_address="10.0.0.2")
 EVERY = {
@@ -30,7 +31,7 @@ EVERY = {
     "compute": compute(COMPUTE),
 }
 INI = (".conf", ".ini", ".cnf")
-NOT_INI = ("rabbitmq.conf", "memcached.conf", "lab.conf")
+NOT_INI = ("rabbitmq.conf", "memcached.conf", "lab.conf", "lab-horizon.conf", "ports.conf")
 
 
 def settings(services: tuple[Service, ...]) -> dict[str, configparser.RawConfigParser]:
@@ -66,8 +67,9 @@ def test_a_file_that_two_services_share_is_the_same_for_both(services: tuple[Ser
 
 @pytest.mark.parametrize("services", EVERY.values(), ids=EVERY)
 def test_a_secret_stands_in_files_that_others_cannot_read_and_in_no_command(services: tuple[Service, ...]) -> None:
-    purposes = [f"{name}/{what}" for name in ("keystone", "glance", "placement", "nova", "neutron") for what in ("database", "account")]
-    secrets = [CLOUD.password(purpose) for purpose in [*purposes, "rabbitmq", "metadata"]] + [CLOUD.admin_password, quoted("it's $HOME")]
+    names = ("keystone", "glance", "placement", "nova", "neutron", "heat")
+    purposes = [f"{name}/{what}" for name in names for what in ("database", "account")] + ["rabbitmq", "metadata", "heat/domain"]
+    secrets = [CLOUD.password(purpose) for purpose in purposes] + [CLOUD.admin_password, quoted("it's $HOME")]
     for service in services:
         words = [word for command in service.commands for word in command.argv]
         assert [secret for secret in secrets if any(secret in word for word in words)] == []
@@ -93,7 +95,7 @@ def test_apis_listen_for_the_proxy_only_and_the_proxy_for_everyone() -> None:
     proxy = next(file.text for service in services if service.name == "haproxy" for file in service.files)
     for api in (api for service in services for api in service.apis):
         assert f"bind 10.0.0.1:{api.port} transparent ssl crt" in proxy
-        assert f"server local 127.0.0.1:{api.port}" in proxy
+        assert f"server local 127.0.0.1:{api.local_port}" in proxy
     for path, found in settings(services).items():
         if found.has_section("uwsgi"):
             assert found["uwsgi"]["http-socket"].startswith("127.0.0.1:"), path

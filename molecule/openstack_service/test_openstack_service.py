@@ -109,7 +109,8 @@ def test_only_what_others_need_listens_to_others(machine):
 
 
 def test_no_list_of_processes_shows_a_secret(machine, built, password):
-    secrets = {service[key] for service in built for key in ("database_password", "account_password")} - {""} | {password}
+    secrets = {service["database_password"] for service in built} - {""} | {password}
+    secrets |= {secret for service in built for secret in service["passwords"].values()}
     shown = machine.check_output("ps -eo args --no-headers")
     assert [secret for secret in secrets if secret in shown] == []
 

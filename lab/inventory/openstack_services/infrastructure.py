@@ -139,4 +139,4 @@ def front(api: Api, addresses: Sequence[str]) -> str:
     """What listens for one API; `transparent`: also before the machine has got its address."""
     binds = [f"    bind {address}:{api.port} transparent ssl crt /etc/ssl/lab/{CERTIFICATE}.crt" for address in addresses]
     lines = [f"frontend {api.name}", *binds, "    http-request set-header X-Forwarded-Proto https", f"    default_backend {api.name}", ""]
-    return "\n".join([*lines, f"backend {api.name}", f"    server local 127.0.0.1:{api.port}", ""])
+    return "\n".join([*lines, f"backend {api.name}", f"    server local 127.0.0.1:{api.local_port}", ""])

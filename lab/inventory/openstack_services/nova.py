@@ -18,7 +18,7 @@ from lab.inventory.openstack_services.service import (
 )
 
 PORT, METADATA_PORT = 8774, 8775
-APIS = (Api("nova", "compute", PORT, "/v2.1", "Servers"), Api("nova-metadata", "", METADATA_PORT))
+APIS = (Api("nova", "compute", PORT, "/v2.1", "Servers"), Api("nova-metadata", "", METADATA_PORT, is_for_clients=False))
 RESERVED_MIB = 512
 DISCOVER_SECONDS = 60  # until a new compute is found without anybody asking
 # Which cell is where is kept in a database; these words stand for what nova.conf says, so no password is kept there, and a new one counts.

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Option = str | int | bool
@@ -73,6 +73,13 @@ class Api:
     port: int
     path: str = ""  # behind the port, in the catalog
     description: str = ""
+    is_for_clients: bool = True
+    behind: int = 0  # on the machine itself, where that is another port
+
+    @property
+    def local_port(self) -> int:
+        """What the proxy leads to."""
+        return self.behind or self.port
 
 
 @dataclass(frozen=True)
@@ -91,10 +98,13 @@ class Service:
     apis: tuple[Api, ...] = ()
     account_password: str = ""
     account_roles: tuple[str, ...] = ("admin", "service")
+    more_identity: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)  # of Keystone, besides account and catalog
+    more_passwords: Mapping[str, str] = field(default_factory=dict)  # of users in that, by domain/name
     units: tuple[str, ...] = ()
     unwanted_units: tuple[str, ...] = ()
     port: int = 0
     probe: str = ""
+    probe_name: str = ""  # the host that is asked for, where it matters
     statuses: tuple[int, ...] = (200, 300)
 
 
@@ -111,6 +121,7 @@ class Cloud:
     workers: int = 1
     provider_mtu: int = 1500  # of the lab's subnet that servers are let out in, in bytes
     overlay_mtu: int = 1442  # of servers' own networks
+    optional: tuple[str, ...] = ()  # services that a cloud need not have, out of OPTIONAL
 
     def password(self, of: str) -> str:
         """The password of one purpose, as `nova/database`: from the site's one secret, and none of them tells another or the secret."""
@@ -207,7 +218,8 @@ def identity(service: Service, cloud: Cloud) -> dict[str, list[dict[str, Any]]]:
         return {}
     listed = [api for api in service.apis if api.type]
     who = service.name
-    return {
+    more = service.more_identity
+    own: dict[str, list[dict[str, Any]]] = {
         "project": [{"name": SERVICES_PROJECT, "description": "Accounts of services"}],
         "role": [{"name": role} for role in service.account_roles],
         "user": [{"name": who}],
@@ -219,6 +231,7 @@ def identity(service: Service, cloud: Cloud) -> dict[str, list[dict[str, Any]]]:
             for interface in ("public", "internal")
         ],
     }
+    return {kind: [*own.get(kind, []), *more.get(kind, [])] for kind in {**own, **more}}
 
 
 def as_data(service: Service, cloud: Cloud) -> dict[str, Any]:
@@ -232,11 +245,13 @@ def as_data(service: Service, cloud: Cloud) -> dict[str, Any]:
         "database_password": service.database_password,
         "commands": [one | {"what": command.what, "argv": list(command.argv)} for command in service.commands],
         "apis": [vars(api) for api in service.apis],
-        "account_password": service.account_password,
+        "passwords": ({f"Default/{service.name}": service.account_password} if service.account_password else {})
+        | dict(service.more_passwords),
         "identity": identity(service, cloud),
         "units": list(service.units),
         "unwanted_units": list(service.unwanted_units),
         "port": service.port,
         "probe": service.probe,
+        "probe_name": service.probe_name,
         "statuses": list(service.statuses),
     }
