@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.images import builder, tiny
+from lab.images import builder, debian, tiny
 from lab.images.__main__ import main
 
 TREE = tiny.FILES / "tree" / "etc"
@@ -39,7 +39,7 @@ def test_every_file_of_the_recipe_is_in_the_name_and_what_it_shares_too(tmp_path
 def test_an_image_that_is_there_is_not_built_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(tiny.debian, "CACHE", tmp_path)
+    monkeypatch.setattr(debian, "CACHE", tmp_path)
     monkeypatch.setattr(builder, "build", lambda *_: pytest.fail("built again"))
     tiny.recipe().file.write_text("disk")
     assert main(["tiny"]) == 0
@@ -92,5 +92,5 @@ def test_where_a_lease_tells_routes_its_router_does_not_count(tmp_path: Path) ->
 
 
 def test_debian_asks_the_service_of_a_cloud_last_and_never_alone() -> None:
-    config = (tiny.debian.RECIPE / "tree" / "etc" / "cloud" / "cloud.cfg.d" / "95-lab.cfg").read_text()
+    config = (debian.RECIPE / "tree" / "etc" / "cloud" / "cloud.cfg.d" / "95-lab.cfg").read_text()
     assert "datasource_list: [ConfigDrive, NoCloud, OpenStack]" in config

@@ -25,8 +25,12 @@ def login(double: Double, body: Any, query: Any) -> Any:
         for kind, path in paths.items()
     ]
     scope = {"project": {"id": "own", "name": "lab", "domain": {"id": "default", "name": "Default"}}, "catalog": catalog}
-    found = {"user": {"id": "me", "name": asked["name"], "domain": {"id": "default", "name": "Default"}}, "methods": ["password"]}
-    found |= {"expires_at": "2099-01-01T00:00:00.000000Z", "issued_at": now()} | ({} if body["auth"].get("scope") == "unscoped" else scope)
+    found: dict[str, Any] = {
+        "user": {"id": "me", "name": asked["name"], "domain": {"id": "default", "name": "Default"}},
+        "methods": ["password"],
+    }
+    found |= {"expires_at": "2099-01-01T00:00:00.000000Z", "issued_at": now()}
+    found |= {} if body["auth"].get("scope") == "unscoped" else scope
     return 201, {"token": found}, {"X-Subject-Token": token}
 
 
@@ -42,7 +46,7 @@ def versions(double: Double, body: Any, query: Any, service: str) -> Any:
     if service == "placement":
         known["placement"] = ("v1.0", "/placement")
     name, path = known[service]
-    one = {"id": name, "status": "CURRENT", "links": [{"rel": "self", "href": f"{double.url}{path}/"}]}
+    one: dict[str, Any] = {"id": name, "status": "CURRENT", "links": [{"rel": "self", "href": f"{double.url}{path}/"}]}
     one |= {"version": "2.96", "min_version": "2.1"} if service == "compute" else {}
     one |= {"version": "3.71", "min_version": "3.0"} if service == "volume" else {}
     one |= {"max_version": "1.39", "min_version": "1.0"} if service == "placement" else {}
@@ -57,7 +61,8 @@ def assignments(double: Double, body: Any, query: Any) -> Any:
         scope: dict[str, Any] = {"system": {"all": True}}
         if place != "system":
             owner = double.of(place)[ident]
-            scope = {place[:-1]: {"id": ident, "name": owner["name"], "domain": double.of("domains").get(owner.get("domain_id"), domain)}}
+            inside = double.of("domains").get(str(owner.get("domain_id")), domain)
+            scope = {place[:-1]: {"id": ident, "name": owner["name"], "domain": inside}}
         who = double.of("users")[user]
         found.append(
             {
