@@ -104,7 +104,6 @@ def metadata_agent(cloud: Cloud, *, is_control: bool) -> Service:
             because("Nova believes who knows this.", metadata_proxy_shared_secret=cloud.password("metadata")),
             because("One for each processor would take the memory of servers.", metadata_workers=1),
         ),
-        "agent": (because("Debian's way to become root.", root_helper="sudo neutron-rootwrap /etc/neutron/rootwrap.conf"),),
         "ovs": (because("By the socket.", ovsdb_connection="unix:/var/run/openvswitch/db.sock"),),
         "ovn": (because("It follows what OVN wants of this machine.", ovn_sb_connection=f"tcp:{cloud.control_address}:{SOUTH}"),),
     }

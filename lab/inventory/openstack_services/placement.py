@@ -13,7 +13,6 @@ def placement(cloud: Cloud) -> Service:
     sections = {
         "placement_database": (because("Where everything is kept.", connection=cloud.database("placement")),),
         "keystone_authtoken": cloud.asks_keystone("placement"),
-        "api": (because("Everyone has to say who they are.", auth_strategy="keystone"),),
         "oslo_middleware": (because("Clients come by TLS, which ends at the proxy.", enable_proxy_headers_parsing=True),),
     }
     return Service(
