@@ -73,7 +73,7 @@ def translate(error: Any, auth_url: str, user: str, what: str, answer: Answer) -
     kind: type[CloudError] = CloudError
     if not answer.code and unanswered(str(error)):
         kind = NotAnswered
-    elif code == 404 and not answer.is_foreign and type(error).__name__ in ("NotFoundException", "NotFound"):
+    elif code in (404, None) and not answer.is_foreign and type(error).__name__ in ("NotFoundException", "NotFound"):
         kind = Gone
     return kind(f"{place}: {what}: {cause} (as {user}); fix: {fix}", code)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lab.openstack.model_compute import Flavor, Image, Keypair, Server, Volume, VolumeType
+from lab.openstack.model_compute import Flavor, Image, Keypair, Server, Snapshot, Stack, Volume, VolumeType
 from lab.openstack.model_identity import Assignment, Domain, Endpoint, Project, Quota, Role, Service, User
 from lab.openstack.model_network import FloatingIp, Network, Router, SecurityGroup, Subnet
 from lab.things import model
@@ -31,6 +31,8 @@ THINGS: tuple[type[Thing], ...] = (
     Volume,
     Server,
     FloatingIp,
+    Snapshot,
+    Stack,
 )
 """Every kind in the order in which things are usually made."""
 

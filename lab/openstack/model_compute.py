@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -83,17 +85,61 @@ class Volume(Thing):
     size_gib: int = Field(ge=1)
     type: Name | None = None
     image: Name | None = None
+    snapshot: Name | None = None
     description: str = ""
 
+    @model_validator(mode="after")
+    def one_beginning(self) -> Volume:
+        """It begins as a copy of one thing, or empty."""
+        if self.image is not None and self.snapshot is not None:
+            raise ValueError("give image or snapshot, not both: a volume begins as a copy of one of them")
+        return self
+
     def needs(self) -> list[Ref]:
-        """Its type and image."""
-        return [*([Ref("volume_type", self.type)] if self.type else []), *([Ref("image", self.image)] if self.image else [])]
+        """Its type, and what it begins as a copy of."""
+        parts = {"volume_type": self.type, "image": self.image, "snapshot": self.snapshot}
+        return [Ref(kind, name) for kind, name in parts.items() if name]
 
     def wanted(self) -> dict[str, Any]:
         """The type only where the site decides it."""
         values: dict[str, Any] = {"size_gib": self.size_gib, "description": self.description, "usable": True}
-        values |= {"type": self.type} if self.type else {}
-        return values | ({"image": self.image} if self.image else {})
+        chosen = {"type": self.type, "image": self.image, "snapshot": self.snapshot}
+        return values | {key: value for key, value in chosen.items() if value is not None}
+
+
+class Snapshot(Thing):
+    """A volume as it was at a moment; another volume can begin as a copy of it. `even_attached` takes it from under a server."""
+
+    kind: ClassVar[str] = "snapshot"
+    volume: Name
+    description: str = ""
+    even_attached: bool = False
+
+    def needs(self) -> list[Ref]:
+        """Its volume."""
+        return [Ref("volume", self.volume)]
+
+    def wanted(self) -> dict[str, Any]:
+        """Whose moment it is."""
+        return {"volume": self.volume, "description": self.description, "usable": True}
+
+
+class Stack(Thing):
+    """Things that Heat makes of a template, which is compared as a whole, with the parameters that are named."""
+
+    kind: ClassVar[str] = "stack"
+    template: dict[str, Any]
+    parameters: dict[str, str] = Field(default_factory=dict)
+
+    def wanted(self) -> dict[str, Any]:
+        """What Heat was told, and that it is done."""
+        return {"template": canonical(self.template), "parameters": dict(self.parameters), "state": "complete"}
+
+
+def canonical(template: Mapping[str, Any]) -> str:
+    """A template as text that is the same for the same content; what is empty or only a description does not count."""
+    told = {key: value for key, value in template.items() if value and key != "description"}
+    return json.dumps(told, indent=1, sort_keys=True)
 
 
 class Server(Thing):

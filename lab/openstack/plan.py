@@ -19,7 +19,8 @@ FIXED: Mapping[str, tuple[str, ...]] = {
     "flavor": ("vcpus", "memory_mib", "disk_gib", "public"),
     "network": ("provider_type", "physical_network", "segment"),
     "subnet": ("cidr",),
-    "volume": ("image", "type"),
+    "volume": ("image", "snapshot", "type"),
+    "snapshot": ("volume",),
     "server": ("image", "boot_volume", "networks", "keypair", "host"),
 }
 RULES = Rules("the cloud", FIXED)

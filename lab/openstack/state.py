@@ -29,6 +29,8 @@ COLLECTIONS: Mapping[str, Callable[[Any, str], Iterable[Any]]] = {
     "floating_ips": lambda cloud, own: cloud.network.ips(project_id=own),
     "volume_types": lambda cloud, _: cloud.block_storage.types(is_public="None"),
     "volumes": lambda cloud, _: cloud.block_storage.volumes(),
+    "snapshots": lambda cloud, _: cloud.block_storage.snapshots(),
+    "stacks": lambda cloud, _: cloud.orchestration.stacks(),
     "servers": lambda cloud, _: cloud.compute.servers(),
 }
 OF_A_PROJECT = ("networks", "routers", "ports", "security_groups", "floating_ips")

@@ -13,7 +13,8 @@ from lab.openstack.kinds.quotas import Quotas
 from lab.openstack.kinds.routers import Routers
 from lab.openstack.kinds.security_groups import SecurityGroups
 from lab.openstack.kinds.servers import Servers
-from lab.openstack.kinds.volumes import Volumes
+from lab.openstack.kinds.stacks import Stacks
+from lab.openstack.kinds.volumes import Snapshots, Volumes
 
 KINDS: Mapping[str, Kind] = {
     "domain": DOMAINS,
@@ -35,4 +36,6 @@ KINDS: Mapping[str, Kind] = {
     "volume": Volumes(),
     "server": Servers(),
     "floating_ip": FloatingIps(),
+    "snapshot": Snapshots(),
+    "stack": Stacks(),
 }

@@ -12,6 +12,7 @@ options:
   name: {description: Its name, type: str, required: true}
   size_gib: {description: Its size, type: int}
   type: {description: Its volume type, type: str}
+  snapshot: {description: What it is a copy of instead, type: str}
   image: {description: What is copied onto it so that it boots, type: str}
   description: {description: For people, type: str}
   state: {description: Wanted state, type: str, choices: [present, absent], default: present}

@@ -20,6 +20,7 @@ def login(double: Double, body: Any, query: Any) -> Any:
     token = f"token-{len(double.tokens)}"
     double.tokens.add(token)
     paths = {"identity": KEY, "compute": CPU, "network": "/network", "image": "/image", "block-storage": VOL, "placement": "/placement"}
+    paths["orchestration"] = "/heat/v1/own"
     catalog = [
         {"type": kind, "name": kind, "endpoints": [{"interface": "public", "region_id": "One", "region": "One", "url": double.url + path}]}
         for kind, path in paths.items()
@@ -50,7 +51,7 @@ def versions(double: Double, body: Any, query: Any, service: str) -> Any:
     one |= {"version": "2.96", "min_version": "2.1"} if service == "compute" else {}
     one |= {"version": "3.71", "min_version": "3.0"} if service == "volume" else {}
     one |= {"max_version": "1.39", "min_version": "1.0"} if service == "placement" else {}
-    return 200, ({"versions": [one]} if service in ("network", "image", "placement") else {"version": one})
+    return 200, ({"versions": [one]} if service in ("network", "image", "placement", "heat") else {"version": one})
 
 
 def assignments(double: Double, body: Any, query: Any) -> Any:
@@ -204,10 +205,42 @@ def told(name: str) -> Any:
     return lambda double, body, query, *words: (200, double.behaviour.get(name, {}))
 
 
+def stack_new(double: Double, body: Any, query: Any) -> Any:
+    """Heat answers an order with an id alone."""
+    double.only(body, {"stack_name", "template", "parameters", "disable_rollback"}, "body of stack")
+    status = "CREATE_FAILED" if double.behaviour.get("stack fails") else "CREATE_COMPLETE"
+    item = {"id": double.new_id(), "stack_name": body["stack_name"], "name": body["stack_name"], "stack_status": status} | body
+    double.of("stacks")[item["id"]] = item
+    return 201, {"stack": {"id": item["id"], "links": []}}
+
+
+def stack_list(double: Double, body: Any, query: Any) -> Any:
+    """Without what they were told."""
+    hidden = ("template", "parameters", "name")
+    return 200, {"stacks": [{key: value for key, value in one.items() if key not in hidden} for one in double.of("stacks").values()]}
+
+
+def stack_one(double: Double, body: Any, query: Any, ident: str, part: str = "") -> Any:
+    """A stack by its id, or by its name and id as links have it; or its template."""
+    found = double.of("stacks").get(ident.rpartition("/")[2])
+    if found is None:
+        raise Refused(404, f"The Stack ({ident}) could not be found.")
+    if part == "/events":
+        return 200, double.behaviour.get("events", {"events": []})
+    return 200, found["template"] if part else {"stack": {key: value for key, value in found.items() if key not in ("template", "name")}}
+
+
+def stack_gone(double: Double, body: Any, query: Any, ident: str) -> Any:
+    """With all it made."""
+    double.of("stacks").pop(ident.rpartition("/")[2], None)
+    return 204, None
+
+
 UUID = r"([^/]+)"
+STACK = r"/heat/v1/own/stacks/((?:[^/]+/)?[^/]+)"
 SPECIAL: list[tuple[str, str, Any]] = [
     ("POST", f"{KEY}/auth/tokens", login),
-    ("GET", r"/(identity|compute|network|image|volume|placement)(?:/v[\d.]+)?", versions),
+    ("GET", r"/(identity|compute|network|image|volume|placement|heat)(?:/v[\d.]+)?", versions),
     ("GET", f"{KEY}/role_assignments", assignments),
     ("PUT", rf"{KEY}/(projects|domains)/{UUID}/users/{UUID}/roles/{UUID}", link),
     ("PUT", rf"{KEY}/system/users/{UUID}/roles/{UUID}", link),
@@ -228,6 +261,11 @@ SPECIAL: list[tuple[str, str, Any]] = [
     ("GET", rf"{CPU}/servers/{UUID}/os-instance-actions", told("actions")),
     ("GET", rf"{CPU}/servers/{UUID}/os-instance-actions/{UUID}", told("action")),
     ("POST", rf"{VOL}/volumes/{UUID}/action", grow),
+    ("POST", "/heat/v1/own/stacks", stack_new),
+    ("GET", "/heat/v1/own/stacks", stack_list),
+    ("GET", rf"{STACK}(/template|/events)", stack_one),
+    ("GET", STACK, stack_one),
+    ("DELETE", STACK, stack_gone),
     ("GET", f"{CPU}/os-services", told("services")),
     ("GET", "/placement/resource_providers", told("providers")),
     ("GET", rf"/placement/resource_providers/{UUID}/inventories", told("inventories")),

@@ -113,7 +113,7 @@ def test_where_nothing_listens_the_address_is_named() -> None:
 
 def test_a_service_that_the_catalog_has_not_is_named(login: Login, double: Double) -> None:
     with connect(login, patience_seconds=0) as cloud, pytest.raises(CloudError) as caught:
-        cloud.ask("stacks", lambda: list(cloud.connection.orchestration.stacks()))
+        cloud.ask("zones", lambda: list(cloud.connection.dns.zones()))
     assert "the catalog has no such service" in str(caught.value)
 
 

@@ -10,12 +10,14 @@ import pytest
 from lab.errors import InputError, LabError
 from lab.openstack.kinds import KINDS
 from lab.openstack.model import BY_KIND, parse, thing
+from lab.openstack.model_compute import canonical
 from lab.openstack.plan import plan
 from lab.things.thing import Found, Seen
 
 SHA = "a" * 128
 OTHER = "b" * 128
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKey me@here"
+TEMPLATE = {"heat_template_version": "2021-04-16", "description": "more", "resources": {"value": {"type": "OS::Heat::Value"}}}
 THINGS: dict[str, dict[str, Any]] = {
     "domain": {"name": "shop"},
     "project": {"name": "web", "domain": "shop"},
@@ -44,6 +46,8 @@ THINGS: dict[str, dict[str, Any]] = {
         "volumes": ["data"],
     },
     "floating_ip": {"name": "web1", "network": "outside"},
+    "snapshot": {"name": "data-monday", "volume": "data"},
+    "stack": {"name": "more", "template": TEMPLATE, "parameters": {"size": "3"}},
 }
 # The same things as the cloud has them once they were made, with more than the model decides.
 THERE: dict[str, tuple[str, dict[str, Any]]] = {
@@ -124,6 +128,8 @@ THERE: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "floating_ip": ("web1", {"network": "outside", "address": "10.0.0.50"}),
+    "snapshot": ("data-monday", {"volume": "data", "description": "", "usable": True}),
+    "stack": ("more", {"template": canonical(TEMPLATE), "parameters": {"size": "3", "OS::stack_id": "x"}, "state": "complete"}),
 }
 OUTSIDE = Seen("id-outside", THERE["network"][1] | {"external": True})
 ORDER = list(THINGS)
@@ -200,6 +206,9 @@ def test_what_is_missing_is_created_and_nothing_else(kind: str) -> None:
         ("server", {"volumes": ["data", "old"]}, {"volumes": ["data"]}),
         ("server", {"security_groups": ["default"]}, {"security_groups": ["web"]}),
         ("floating_ip", {"network": "elsewhere"}, {"network": "outside"}),
+        ("snapshot", {"usable": False}, {"usable": True}),
+        ("stack", {"state": "failed"}, {"state": "complete"}),
+        ("stack", {"template": "{}"}, {"template": canonical(TEMPLATE)}),
     ],
 )
 def test_what_differs_is_updated_and_shown(kind: str, cloud: dict[str, Any], differs: dict[str, Any]) -> None:
@@ -230,6 +239,7 @@ def test_with_an_egress_rule_egress_is_decided_too() -> None:
         ("subnet", {"cidr": "10.8.0.0/24", "gateway": None}, {}, "subnet inside/four: cidr is '10.9.0.0/24' on the cloud"),
         ("image", {}, {"sha512": OTHER}, r"image debian: was made from another file \(bbbbbbbbbbbb…, wanted is aaaaaaaaaaaa…\)"),
         ("volume", {"size_gib": 4}, {}, "volume data: has 10 GiB and 4 GiB are wanted, but disks only grow; fix: write size_gib: 10"),
+        ("snapshot", {}, {"volume": "other"}, "snapshot data-monday: volume is 'other' on the cloud and 'data' is wanted"),
         ("server", {}, {"image": "other"}, "server web1: image is 'other' on the cloud and 'debian' is wanted"),
         ("server", {}, {"host": "compute1", "state": "error"}, "server web1: is in ERROR: no fault is told; fix: mend the cause"),
         ("server", {"host": "compute2"}, {}, "server web1: host is 'compute1' on the cloud and 'compute2' is wanted"),
@@ -330,6 +340,7 @@ def test_a_password_is_never_part_of_a_step() -> None:
         ("server", {"boot_volume": "root"}, "give image or boot_volume: a server boots from one of them"),
         ("server", {"image": None, "boot_volume": "data"}, "data is the disk it boots from and cannot be one of volumes, too"),
         ("keypair", {"public_key": "-----BEGIN OPENSSH PRIVATE KEY-----"}, "String should match pattern"),
+        ("volume", {"image": "debian", "snapshot": "data-monday"}, "give image or snapshot, not both"),
         ("endpoint", {"url": "cloud.lab:8774"}, "String should match pattern"),
     ],
 )

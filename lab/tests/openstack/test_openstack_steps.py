@@ -16,6 +16,7 @@ from lab.openstack.task import flavor_choice, run, whole_model
 from lab.tests.openstack.double import PASSWORD, Double, Fault
 
 POOL = {"from": "192.0.2.10", "to": "192.0.2.99"}
+TEMPLATE = {"heat_template_version": "2021-04-16", "resources": {"value": {"type": "OS::Heat::Value"}}}
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKey me@here"
 
 
@@ -60,7 +61,11 @@ def model(tmp_path: Path) -> dict[str, list[dict[str, Any]]]:
             {"name": "web", "rules": [{"protocol": "tcp", "ports": "80"}, {"protocol": "tcp", "ports": "22", "group": "web"}]},
         ],
         "volume_type": [{"name": "fast", "backend": "ceph"}],
-        "volume": [{"name": "data", "size_gib": 10, "type": "fast"}, {"name": "root", "size_gib": 5, "image": "tiny"}],
+        "volume": [
+            {"name": "data", "size_gib": 10, "type": "fast"},
+            {"name": "root", "size_gib": 5, "image": "tiny"},
+            {"name": "copy", "size_gib": 10, "snapshot": "data-monday"},
+        ],
         "server": [
             {
                 "name": "web1",
@@ -75,6 +80,8 @@ def model(tmp_path: Path) -> dict[str, list[dict[str, Any]]]:
             {"name": "disk1", "flavor": "small", "boot_volume": "root", "networks": ["inside"], "security_groups": ["web"]},
         ],
         "floating_ip": [{"name": "web1", "network": "outside"}],
+        "snapshot": [{"name": "data-monday", "volume": "data", "even_attached": True}],
+        "stack": [{"name": "more", "template": TEMPLATE, "parameters": {"size": "3"}}],
     }
 
 
@@ -89,7 +96,7 @@ def test_a_whole_model_is_made_seen_again_and_taken_away(cloud: Cloud, double: D
     assert [change.what for change in again if change.changed] == []
     assert double.writes == []
     # One question per collection, however many things there are; three for the quota, and a token for the password that is tried.
-    assert len(double.requests) <= 32
+    assert len(double.requests) <= 40
 
     steps.teardown(cloud, things)
     left = {many: list(found) for many, found in double.objects.items() if found and not many.startswith(("quota", "security_group"))}
@@ -206,6 +213,19 @@ def test_a_resize_that_fails_is_explained_and_the_server_stays_as_it_was(cloud: 
     with pytest.raises(NotReached, match=r"server web1 is VERIFY_RESIZE .*resize: compute_prep_resize on compute1: NoFreeSpace: 3 MiB"):
         steps.ensure(cloud, thing("server", model["server"][0] | {"flavor": "large"}))
     assert double.named("servers", "web1")["status"] == "ACTIVE"
+
+
+def test_a_stack_that_fails_tells_which_resource_did_and_is_taken_away(cloud: Cloud, double: Double) -> None:
+    double.behaviour["stack fails"] = True
+    events = [
+        {"resource_name": "value", "resource_status": "CREATE_FAILED", "resource_status_reason": "ResourceInError: no room", "id": "1"}
+    ]
+    double.behaviour["events"] = {"events": events}
+    with pytest.raises(
+        NotReached, match=r"stack more is complete .*what failed: value: ResourceInError: no room; fix: mend the first of them"
+    ):
+        steps.ensure(cloud, thing("stack", {"name": "more", "template": TEMPLATE}))
+    assert double.of("stacks") == {}
 
 
 def test_a_disk_under_a_server_is_not_removed(cloud: Cloud, double: Double, model: dict[str, Any]) -> None:
