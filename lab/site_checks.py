@@ -46,7 +46,8 @@ def every() -> tuple[Check, ...]:
     from lab import site_checks_addresses  # here, because these are made of what is defined above
     from lab.sections import backup, git, nas_checks, openstack_checks, ovirt_checks
 
-    return CHECKS + site_checks_addresses.CHECKS + git.CHECKS + nas_checks.CHECKS + ovirt_checks.CHECKS + openstack_checks.CHECKS + backup.CHECKS
+    sections = git.CHECKS + nas_checks.CHECKS + ovirt_checks.CHECKS + openstack_checks.CHECKS + backup.CHECKS
+    return CHECKS + site_checks_addresses.CHECKS + sections
 
 
 def subnets_named_exist(site: Site) -> Iterator[Finding]:

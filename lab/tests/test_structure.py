@@ -105,6 +105,15 @@ def test_a_role_without_a_scenario_makes_the_machines_of_all_of_them() -> None:
     assert own == []
 
 
+def test_no_two_scenarios_share_a_machine_or_a_network() -> None:
+    """They run side by side, and names of containers and networks are the computer's."""
+    owners: dict[str, set[str]] = {}
+    for file in sorted((ROOT / "molecule").glob("*/inventory.yml")):
+        for name in re.findall(r"\b(?:container|network): ([\w-]+)", file.read_text()):
+            owners.setdefault(name, set()).add(file.parent.name)
+    assert {name: found for name, found in owners.items() if len(found) > 1} == {}
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_defaults_are_the_optional_variables_of_the_contract(role: str) -> None:
     contract = options(role)
