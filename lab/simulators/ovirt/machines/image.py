@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.platforms import image
-from lab.platforms.podman import exclusive, exists, podman
+from lab.platforms.podman import exclusive, exists, podman, remove_container
 from lab.platforms.uml import kernel
 
 REPOSITORY = "localhost/strata-ovirt-vm"
@@ -41,4 +41,4 @@ def build(base: str, linux: str, name: str) -> None:
         podman("exec", maker, "sh", "/run/recipe/build-image.sh")
         podman("commit", "--quiet", maker, name)
     finally:
-        podman("rm", "--force", "--time", "0", maker)
+        remove_container(maker)
