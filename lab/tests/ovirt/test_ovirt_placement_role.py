@@ -65,18 +65,23 @@ def play(tmp_path: Path, served: Served) -> Callable[..., Said]:
 def together(engine: Engine) -> Engine:
     """Both VMs of the site's group run on node1; node2 is up, and empty."""
     build(engine)
-    disks = State(engine).service("disks")
-    domain = [types().StorageDomain(name="nas")]
     for name in ("web1", "web2"):
         steps.ensure(engine, thing("vm", vm(name, state="stopped")))
-        disk = disks.add(types().Disk(name=name, format=types().DiskFormat.RAW, provisioned_size=1024**2, storage_domains=domain))
-        engine.wait(f"disk {name}", lambda disk=disk: word(disks.disk_service(disk.id).get().status), lambda status: status == "ok", 5)
-        service = State(engine).service("vms").vm_service(State(engine).id("vms", name, "test"))
-        plugged = types().DiskAttachment(disk=types().Disk(id=disk.id), bootable=True, active=True, interface=types().DiskInterface.VIRTIO)
-        service.disk_attachments_service().add(plugged)
+        give_disk(engine, name)
         steps.ensure(engine, thing("vm", vm(name)))
     steps.ensure(engine, thing("hypervisor", NODE2))
     return engine
+
+
+def give_disk(engine: Engine, name: str) -> None:
+    """An empty disk, without which no VM starts."""
+    state, domain = State(engine), [types().StorageDomain(name="nas")]
+    disks = state.service("disks")
+    disk = disks.add(types().Disk(name=name, format=types().DiskFormat.RAW, provisioned_size=1024**2, storage_domains=domain))
+    engine.wait(f"disk {name}", lambda: word(disks.disk_service(disk.id).get().status), lambda status: status == "ok", 5)
+    service = state.service("vms").vm_service(state.id("vms", name, "test"))
+    plugged = types().DiskAttachment(disk=types().Disk(id=disk.id), bootable=True, active=True, interface=types().DiskInterface.VIRTIO)
+    service.disk_attachments_service().add(plugged)
 
 
 def vm(name: str, **other: Any) -> dict[str, Any]:
