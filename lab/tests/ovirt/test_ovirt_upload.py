@@ -28,7 +28,8 @@ BLOCKS = 5
 def image(tmp_path: Path) -> Image:
     """A qcow2 image of some blocks whose size is no whole number of anything, with content that compresses to nothing."""
     raw, file = tmp_path / "disk.raw", tmp_path / "disk.qcow2"
-    raw.write_bytes(bytes(510) + b"\x55\xaa" + os.urandom(BLOCKS * BLOCK - 512) + bytes(64 * BLOCK))
+    raw.write_bytes(bytes(510) + b"\x55\xaa" + os.urandom(BLOCKS * BLOCK - 512))
+    os.truncate(raw, (BLOCKS + 64) * BLOCK)
     subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, file], check=True)
     with file.open("ab") as opened:
         opened.write(b"\0" * 100)
