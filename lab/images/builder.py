@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.platforms import image
-from lab.platforms.podman import exclusive, exists, podman
+from lab.platforms.podman import exclusive, exists, podman, remove_container
 
 SAY_SECONDS = 15
 
@@ -101,4 +101,4 @@ def progress(log: Path) -> str:
 def remove_builder(container: str) -> None:
     """The container of a build, also of one that was killed."""
     if exists("container", container):
-        podman("rm", "--force", "--time", "0", "--volumes", container)
+        remove_container(container)
