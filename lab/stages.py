@@ -52,10 +52,10 @@ STAGES = (
     Stage(
         "openstack",
         "a cloud of its own: servers, their networks and images, behind APIs over TLS",
-        ("network",),
+        ("network", "nas"),
         programs=("lab/openstack", "lab/things", "lab/inventory/openstack_services"),
     ),
-    Stage("backup", "copies of what cannot be made again, that no client can remove", ("network", "nas", "git")),
+    Stage("backup", "copies of what cannot be made again, that no client can remove", ("network", "nas", "git", "openstack")),
 )
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from lab.inventory import nas
 from lab.inventory.common import PROJECT, Variables, authority, secret
-from lab.inventory.openstack_services import Api, Cloud, control, machine
+from lab.inventory.openstack_services import Api, Cloud, ceph, control, machine
+from lab.inventory.openstack_services.designate import DNS
 from lab.inventory.openstack_services.infrastructure import CERTIFICATE
 from lab.inventory.openstack_services.infrastructure import PORT as MESSAGES
 from lab.inventory.openstack_services.neutron import PHYSICAL, SOUTH
@@ -54,6 +57,8 @@ def variables(site: Site, secrets: Mapping[str, str], name: str) -> Variables:
     }
     if of & {NETWORK, COMPUTE}:
         found |= chassis(site, ours, name)
+    if COMPUTE in of and ours.kernel:
+        found["openstack_hypervisor_kernel"] = ours.kernel
     if CONTROL in of:
         found |= certificate(site, ours, name)
     if name == openstack.control_machine(site):
@@ -74,7 +79,24 @@ def as_seen_from(site: Site, ours: Openstack, secrets: Mapping[str, str], name: 
         provider_mtu=site.network.subnets[ours.provider.subnet].mtu,
         overlay_mtu=openstack.overlay_mtu(site, ours),
         optional=ours.services,
+        volumes_backend=ours.volumes.backend if ours.volumes else "",
+        volumes_gib=ours.volumes.size_gib if ours.volumes else 0,
+        volumes_export=export(site, ours.volumes.dataset) if ours.volumes and ours.volumes.dataset else "",
     )
+
+
+def export(site: Site, dataset: str) -> str:
+    """A dataset of the NAS, as `mount` is told it."""
+    server = next(name for name, machine in site.machines.items() if "nas" in machine.groups)
+    return f"{server}.{site.domain}:{nas.path(dataset)}"
+
+
+def zones(site: Site) -> list[Variables]:
+    """What the router asks the cloud for in place of answering by itself."""
+    ours = site.openstack
+    if ours is None or "designate" not in ours.services:
+        return []
+    return [{"name": f"{ours.zone}.{site.domain}", "server": control_address(site)}]
 
 
 def full_name(site: Site, ours: Openstack) -> str:
@@ -199,9 +221,15 @@ def firewall(site: Site, name: str) -> list[Variables]:
         ports = [api.port for api in fronts(ours) if api.is_for_clients]
         rules.append({"comment": "cloud APIs", "protocol": "tcp", "ports": ports, "sources": clients, "interfaces": []})
         inside = [MESSAGES, SOUTH, *(api.port for api in fronts(ours) if not api.is_for_clients)]
+        inside += ceph.ports() if ours.volumes and ours.volumes.backend == "ceph" else []
         # An empty list of sources would mean anyone.
         if others:
             rules.append({"comment": "cloud machines", "protocol": "tcp", "ports": inside, "sources": others, "interfaces": []})
+        if zones(site):
+            routers = [str(site.network.subnets[subnet].gateway) for subnet in site.machines[name].interfaces]
+            for protocol in ("udp", "tcp"):
+                asked = {"protocol": protocol, "ports": [DNS], "sources": routers, "interfaces": []}
+                rules.append({"comment": f"names of the cloud, {protocol}", **asked})
     if of & {NETWORK, COMPUTE} and others:
         rules.append({"comment": "tunnels", "protocol": "udp", "ports": [GENEVE], "sources": others, "interfaces": []})
     return rules
@@ -214,4 +242,6 @@ def fronts(ours: Openstack) -> list[Api]:
 
 def of_nobody(ours: Openstack) -> Cloud:
     """For what of services does not depend on who asks."""
-    return Cloud(name="", region="", seed="", admin_password="", my_address="", control_address="", optional=ours.services)
+    backend = ours.volumes.backend if ours.volumes else ""
+    cloud = Cloud(name="", region="", seed="", admin_password="", my_address="", control_address="", optional=ours.services)
+    return replace(cloud, volumes_backend=backend)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
+from lab.inventory import openstack
 from lab.inventory.common import APT_CACHE, Variables, apt_cache, leg_name
 from lab.site import Site
 
@@ -27,6 +28,7 @@ def router(site: Site) -> Variables:
         "router_legs": legs(site),
         "router_reservations": reservations(site),
         "router_records": records(site),
+        "router_zones": openstack.zones(site),
     }
 
 

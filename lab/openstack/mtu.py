@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from lab.errors import InputError
 
-# Of IPv4 without options, with what each kind of network puts around a guest's frame (its own Ethernet header included).
+# What each kind of network puts around a guest's packet: of IPv4 without options (20) and UDP (8), its own header (8, and OVN's option of 8
+# for geneve), and the guest's Ethernet header (14).
 OVERHEAD = {"flat": 0, "vlan": 0, "local": 0, "vxlan": 50, "geneve": 58}
 IPV6_MORE = 20  # its header is that much longer
 PING = 28  # headers of IPv4 and ICMP around the payload of a ping

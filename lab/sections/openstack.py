@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from lab import addressing
+from lab.openstack import mtu
 from lab.site_fields import HostOrAddress, Name, refuse
 from lab.site_model import Model, SecretReference
 
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
 CONTROL, NETWORK, COMPUTE = "openstack_control", "openstack_network", "openstack_compute"  # groups of machines
 ADMIN, SERVICES = "openstack_admin", "openstack_services"  # names of secrets, unless the site has others
 PACKAGED: Literal["2025.1"] = "2025.1"  # what Debian 13 has
-# Geneve over IPv4: the outer IP (20) and UDP (8) headers, its own (8) with OVN's option (8), and the inner Ethernet header (14).
-OVERLAY_BYTES = 58
-SMALLEST_MTU = 576  # below, IPv4 itself does not work
+OVERLAY_BYTES = mtu.OVERHEAD["geneve"]
+SMALLEST_MTU = mtu.MINIMUM
 
 
 class FloatingRange(Model):
@@ -44,6 +44,25 @@ class Overlay(Model):
     mtu: Annotated[int, Field(ge=SMALLEST_MTU, le=9158)] | None = Field(
         None, description=f"of servers' networks; default: the subnet's, less the {OVERLAY_BYTES} bytes of a tunnel"
     )
+
+
+class Volumes(Model):
+    """Disks of servers that outlive them, and what keeps them."""
+
+    backend: Literal["ceph", "nfs"] = Field(
+        "ceph",
+        description="ceph: a small store of one copy on the control machine, which asks nothing of kernels; nfs: a dataset of the NAS",
+    )
+    size_gib: Annotated[int, Field(ge=2, le=2**14)] = Field(10, description="of ceph: how large its one file may grow")
+    dataset: str | None = Field(None, description="of nfs: out of nas.datasets, exported with squash: all")
+
+    @model_validator(mode="after")
+    def _place(self) -> Self:
+        if self.backend == "nfs" and self.dataset is None:
+            refuse("is required for nfs", "one of nas.datasets", "dataset")
+        if self.backend == "ceph" and self.dataset is not None:
+            refuse("ceph keeps volumes on the control machine, not on the NAS", "remove it, or backend: nfs", "dataset")
+        return self
 
 
 class Flavor(Model):
@@ -72,8 +91,19 @@ class Openstack(Model):
     workers: Annotated[int, Field(ge=1, le=32)] = Field(1, description="of each API; more for many users")
     provider: Provider
     overlay: Overlay = Overlay()
-    services: tuple[Literal["heat", "horizon"], ...] = Field((), description="that a cloud need not have: stacks, and pages for browsers")
+    volumes: Volumes | None = Field(None, description="disks that outlive servers; without it there are none")
+    services: tuple[Literal["heat", "horizon", "swift", "designate"], ...] = Field(
+        (), description="that a cloud need not have: stacks, pages for browsers, objects, and names"
+    )
+    zone: Name = Field(
+        "cloud", description="of designate: projects make names below ZONE.DOMAIN; the lab's router asks the cloud for them"
+    )
     flavors: dict[Name, Flavor] = Field(default_factory=dict, description="beside those that the checks make for themselves")
+    kernel: str | None = Field(
+        None,
+        pattern=r"^\d+\.\d+\.\d+[A-Za-z0-9.+~-]*$",
+        description="release of the kernel that machines of metal stay on, as `uname -r` says it; default: Debian's newest",
+    )
     clients: tuple[str, ...] = Field((), description="subnets that may use the APIs; default: all that the router lets through")
 
     @model_validator(mode="after")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from lab.errors import suggest
 from lab.sections import openstack
 from lab.sections.git import names_of
+from lab.sections.nas import networks
+from lab.sections.nas_checks import subnet_of
 from lab.sections.openstack import COMPUTE, CONTROL, NETWORK, OVERLAY_BYTES, SMALLEST_MTU, Openstack
 from lab.site_checks import Check, Finding
 from lab.site_yaml import Location
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 # Seen on machines at rest, with Debian itself and the lab's own daemons: all services together, and what a compute needs besides servers.
 CONTROL_GIB, COMPUTE_GIB = 4.0, 1.0
+CEPH_GIB = 0.5  # the small store for volumes
 RESERVED_MIB = 512  # of a compute's memory, which no server gets
 MIB_PER_GIB = 1024
 ROLES = {CONTROL: "has the APIs and the database", NETWORK: "lets servers out", COMPUTE: "runs servers"}
@@ -142,10 +145,65 @@ def name_leads_to_the_cloud(site: Site) -> Iterator[Finding]:
 def machines_have_memory(site: Site) -> Iterator[Finding]:
     """Each machine has as much as what it runs has been seen to need."""
     for machine in openstack.everyone(site) if site.openstack else ():
-        needed = CONTROL_GIB * (CONTROL in machine.groups) + COMPUTE_GIB * (COMPUTE in machine.groups)
+        needed = control_gib(site) * (CONTROL in machine.groups) + COMPUTE_GIB * (COMPUTE in machine.groups)
         if machine.memory_gib < needed:
             message = f"{machine.memory_gib:g} GiB is too little for what {machine.name} runs of the cloud"
             yield Finding(("machines", machine.name, "memory_gib"), message, f"at least {needed:g}")
+
+
+def control_gib(site: Site) -> float:
+    """What a control machine needs for itself."""
+    volumes = site.openstack.volumes if site.openstack else None
+    return CONTROL_GIB + (CEPH_GIB if volumes and volumes.backend == "ceph" else 0)
+
+
+def volumes_have_a_place(site: Site) -> Iterator[Finding]:
+    """Volumes on the NAS are mounted by every machine that makes them or that servers run on, and all of them are the same owner there."""
+    volumes = site.openstack.volumes if site.openstack else None
+    if volumes is None or volumes.backend != "nfs" or volumes.dataset is None:
+        return
+    at: Location = ("openstack", "volumes", "dataset")
+    if site.nas is None:
+        yield Finding(at, "the site has no NAS", "write the section nas, or backend: ceph")
+        return
+    if volumes.dataset not in site.nas.datasets:
+        yield Finding(at, f"there is no dataset {volumes.dataset}", suggest(volumes.dataset, site.nas.datasets))
+        return
+    exports = [export for export in site.nas.datasets[volumes.dataset].exports if export.squash == "all" and not export.read_only]
+    allowed = [client for export in exports for client in export.clients if subnet_of(site, client)]
+    ranges = networks(tuple(allowed), site.network.subnets)
+    for machine in openstack.everyone(site):
+        if not {CONTROL, COMPUTE} & set(machine.groups):
+            continue
+        if machine.platform.kind == "container":
+            message = f"{machine.name} is a container: its kernel is another machine's and mounts no NFS"
+            yield Finding(("openstack", "volumes", "backend"), message, "backend: ceph, which asks nothing of kernels")
+        if not any(leg.address in one for one in ranges for leg in machine.interfaces.values()):
+            message = f"{volumes.dataset} is not exported to {machine.name} with squash: all, so that volumes have one owner"
+            yield Finding(at, message, f"add {next(iter(machine.interfaces))} to the clients of such an export")
+
+
+def zone_is_free(site: Site) -> Iterator[Finding]:
+    """The router asks the cloud for every name of the zone, so that no other name of the lab may be in its place."""
+    ours = site.openstack
+    if ours is None or "designate" not in ours.services:
+        return
+    taken = {name: f"machine {name}" for name in site.machines}
+    taken |= {record.name: f"the record {record.name}" for record in site.network.records}
+    taken |= {item.name: f"the reservation {item.name}" for item in site.network.reservations}
+    if ours.zone in taken:
+        yield Finding(("openstack", "zone"), f"{ours.zone}.{site.domain} is {taken[ours.zone]} already", "choose another name for the zone")
+
+
+def kernels_can_be_chosen(site: Site) -> Iterator[Finding]:
+    """A machine of the platform has the kernel that the platform gives it."""
+    if site.openstack is None or site.openstack.kernel is None:
+        return
+    others = [machine for machine in openstack.everyone(site) if machine.platform.kind != "metal"]
+    if others:
+        names = " and ".join(machine.name for machine in others)
+        message = f"the kernel of {names} is the platform's, and cannot be chosen"
+        yield Finding(("openstack", "kernel"), message, "remove it, or let them be of metal")
 
 
 def flavors_fit_a_compute(site: Site) -> Iterator[Finding]:
@@ -156,26 +214,26 @@ def flavors_fit_a_compute(site: Site) -> Iterator[Finding]:
         return
     for name, flavor in ours.flavors.items():
         wanted = {"vcpus": flavor.vcpus, "memory_mib": flavor.memory_mib, "disk_gib": flavor.disk_gib}
-        if any(all(wanted[key] <= offer for key, offer in offered(machine).items()) for machine in computes):
+        if any(all(wanted[key] <= offer for key, offer in offered(site, machine).items()) for machine in computes):
             continue
         for key in wanted:
-            most = max(offered(machine)[key] for machine in computes)
+            most = max(offered(site, machine)[key] for machine in computes)
             if wanted[key] > most:
                 message = f"no compute holds it: {wanted[key]} is asked for, the largest has {most:g} for servers"
                 yield Finding(("openstack", "flavors", name, key), message, f"at most {most:g}")
                 break
         else:
-            yield Finding(("openstack", "flavors", name), "no one compute has enough of everything it asks for", _offers(computes))
+            yield Finding(("openstack", "flavors", name), "no one compute has enough of everything it asks for", _offers(site, computes))
 
 
-def _offers(computes: list[Machine]) -> str:
-    each = [f"{machine.name} {', '.join(f'{value:g} {key}' for key, value in offered(machine).items())}" for machine in computes]
+def _offers(site: Site, computes: list[Machine]) -> str:
+    each = [f"{machine.name} {', '.join(f'{value:g} {key}' for key, value in offered(site, machine).items())}" for machine in computes]
     return f"they have: {'; '.join(each)}"
 
 
-def offered(machine: Machine) -> dict[str, float]:
+def offered(site: Site, machine: Machine) -> dict[str, float]:
     """What a compute has for servers."""
-    memory = machine.memory_gib * MIB_PER_GIB - RESERVED_MIB - (CONTROL_GIB * MIB_PER_GIB if CONTROL in machine.groups else 0)
+    memory = machine.memory_gib * MIB_PER_GIB - RESERVED_MIB - (control_gib(site) * MIB_PER_GIB if CONTROL in machine.groups else 0)
     return {"vcpus": machine.vcpus, "memory_mib": memory, "disk_gib": machine.disk_gib}
 
 
@@ -189,6 +247,9 @@ CHECKS: tuple[Check, ...] = (
     overlay_fits_its_underlay,
     name_leads_to_the_cloud,
     machines_have_memory,
+    volumes_have_a_place,
+    zone_is_free,
+    kernels_can_be_chosen,
     flavors_fit_a_compute,
 )
 __all__ = ["CHECKS", "Openstack", "offered"]

@@ -131,3 +131,39 @@ def test_optional_services_come_by_one_key(tmp_path: Path, machines: Any) -> Non
     assert services(found)[-2:] == ["heat", "horizon"]
     assert {443, 8000, 8004} <= set(rules(found)["cloud APIs"]["ports"])
     assert "orchestration_endpoint_override" in found["openstack_resources_endpoints"]
+
+
+VOLUMES = ("openstack:\n", "openstack:\n  volumes: {size_gib: 4}\n")
+LARGER = ("openstack_network], memory_gib: 4", "openstack_network], memory_gib: 5")
+
+
+def test_volumes_come_by_one_key_and_computes_reach_what_keeps_them(tmp_path: Path, machines: Any) -> None:
+    assert "cinder" not in services(machines["control"])
+    found = changed(tmp_path, VOLUMES, LARGER)
+    assert {"ceph-monitor", "ceph-store", "ceph-pool", "cinder"} <= set(services(found["control"]))
+    assert {3300, 6789, 6800} <= set(rules(found["control"])["cloud machines"]["ports"])
+    assert 8776 in rules(found["control"])["cloud APIs"]["ports"]
+    assert found["control"]["openstack_resources_endpoints"]["volumev3_endpoint_override"].endswith(":8776/v3/%(project_id)s")
+
+
+def test_volumes_on_the_nas_are_mounted_from_there() -> None:
+    found = built(SITE.with_name("openstack-volumes.yml"))["_meta"]["hostvars"]
+    cinder = next(one for one in found["control"]["openstack_service_list"] if one["name"] == "cinder")
+    shares = next(file["text"] for file in cinder["files"] if file["path"] == "/etc/cinder/shares")
+    assert shares == "store.cloud.internal:/srv/nas/volumes\n"
+
+
+def test_a_kernel_of_the_site_s_choice_stays_on_computes() -> None:
+    found = built(SITE.with_name("openstack-volumes.yml"))["_meta"]["hostvars"]
+    assert found["compute1"]["openstack_hypervisor_kernel"] == "6.12.48+deb13-amd64"
+    assert "openstack_hypervisor_kernel" not in found["control"]
+
+
+def test_the_router_asks_the_cloud_for_names_of_its_zone(tmp_path: Path, machines: Any) -> None:
+    assert machines["gate"]["router_zones"] == []
+    found = changed(tmp_path, ("openstack:\n", "openstack:\n  services: [designate, swift]\n  zone: servers\n"))
+    assert found["gate"]["router_zones"] == [{"name": "servers.cloud.internal", "server": "10.64.10.11"}]
+    asked = rules(found["control"])["names of the cloud, udp"]
+    assert (asked["ports"], asked["sources"]) == ([53], ["10.64.10.1", "10.64.60.1"])
+    assert {8080, 9001} <= set(rules(found["control"])["cloud APIs"]["ports"])
+    assert not {8081, 6200} & set(rules(found["control"])["cloud APIs"]["ports"])

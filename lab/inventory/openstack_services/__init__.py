@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lab.inventory.openstack_services import nova as novas
+from lab.inventory.openstack_services.cinder import volumes
+from lab.inventory.openstack_services.designate import designate
 from lab.inventory.openstack_services.glance import glance
 from lab.inventory.openstack_services.heat import heat
 from lab.inventory.openstack_services.horizon import horizon
@@ -14,19 +16,25 @@ from lab.inventory.openstack_services.keystone import keystone
 from lab.inventory.openstack_services.neutron import metadata_agent, neutron, ovn_central
 from lab.inventory.openstack_services.placement import placement
 from lab.inventory.openstack_services.service import Api, Cloud, Service, as_data
+from lab.inventory.openstack_services.swift import swift
 
 __all__ = ["OPTIONAL", "Api", "Cloud", "Service", "compute", "control", "described", "machine"]
 
 
-# A further service is a module like theirs, and its name here and in the section's key `services`.
-OPTIONAL: Mapping[str, Callable[[Cloud], Service]] = {"heat": heat, "horizon": horizon}
+# A further service is a module like theirs, and its name here and in the section's key `services`; some are several services.
+OPTIONAL: Mapping[str, Callable[[Cloud], tuple[Service, ...]]] = {
+    "heat": lambda cloud: (heat(cloud),),
+    "horizon": lambda cloud: (horizon(cloud),),
+    "swift": lambda cloud: (swift(cloud),),
+    "designate": designate,
+}
 
 
 def control(cloud: Cloud, *, is_compute: bool = False) -> tuple[Service, ...]:
     """What a control machine runs, in the order in which it is built. The proxy stands before what it leads to: services ask each other."""
     nova = novas.nova(cloud, is_compute=is_compute)
-    optional = tuple(OPTIONAL[name](cloud) for name in OPTIONAL if name in cloud.optional)
-    services = (keystone(cloud), glance(cloud), placement(cloud), nova, ovn_central(cloud), neutron(cloud), *optional)
+    optional = tuple(service for name in OPTIONAL if name in cloud.optional for service in OPTIONAL[name](cloud))
+    services = (keystone(cloud), glance(cloud), placement(cloud), *volumes(cloud), nova, ovn_central(cloud), neutron(cloud), *optional)
     fronts = tuple(api for service in services for api in service.apis)
     return (journal(cloud), mariadb(cloud), rabbitmq(cloud), memcached(cloud), haproxy(cloud, fronts), *services)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.inventory.openstack_services import cinder
 from lab.inventory.openstack_services.service import (
     MEMCACHED,
     Api,
@@ -9,7 +10,6 @@ from lab.inventory.openstack_services.service import (
     Cloud,
     Command,
     File,
-    Sections,
     Service,
     Wsgi,
     because,
@@ -63,9 +63,10 @@ def nova(cloud: Cloud, *, is_compute: bool) -> Service:
 
 def settings(cloud: Cloud, *, is_control: bool, is_compute: bool) -> File:
     """nova.conf of a machine: the same whichever of its services asks."""
-    sections: Sections = (control_sections(cloud) if is_control else shared_sections(cloud)) | (
-        compute_sections(cloud) if is_compute else {}
-    )
+    sections: dict[str, tuple[Because, ...]] = control_sections(cloud) if is_control else shared_sections(cloud)
+    sections |= compute_sections(cloud) if is_compute else {}
+    if cloud.volumes_backend:
+        sections["cinder"] = cloud.as_itself("nova", "Volumes are attached as this account.", os_region_name=cloud.region)
     return File("/etc/nova/nova.conf", ini(sections), "nova")
 
 
@@ -121,12 +122,14 @@ def compute_sections(cloud: Cloud) -> dict[str, tuple[Because, ...]]:
 
 def compute(cloud: Cloud, *, is_control: bool) -> Service:
     """A compute; on a control machine it has the configuration of that."""
+    packages, files = cinder.on_computes(cloud)
     return Service(
         name="nova-compute",
-        packages=("nova-compute-kvm", "libvirt-daemon-system"),
+        packages=("nova-compute-kvm", "libvirt-daemon-system", *packages),
         files=(
             settings(cloud, is_control=is_control, is_compute=True),
             File("/etc/systemd/system/nova-compute.service.d/lab.conf", UNIT, mode="0644"),
+            *files,
         ),
         units=("libvirtd", "nova-compute"),
     )

@@ -122,6 +122,9 @@ class Cloud:
     provider_mtu: int = 1500  # of the lab's subnet that servers are let out in, in bytes
     overlay_mtu: int = 1442  # of servers' own networks
     optional: tuple[str, ...] = ()  # services that a cloud need not have, out of OPTIONAL
+    volumes_backend: str = ""  # ceph or nfs; without one, the cloud has no volumes
+    volumes_gib: int = 10  # that a store on the control machine may take
+    volumes_export: str = ""  # of the NAS, as `mount` is told it
 
     def password(self, of: str) -> str:
         """The password of one purpose, as `nova/database`: from the site's one secret, and none of them tells another or the secret."""
