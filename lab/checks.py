@@ -48,9 +48,12 @@ class Report:
 
 
 def files_of(stage: Stage) -> list[Path]:
-    """The check files of the roles a stage's playbook names."""
-    found = [stage.root / "molecule" / role / f"test_{role}.py" for role in roles_of(stage)]
-    return [file for file in found if file.is_file()]
+    """The check files of the roles a stage's playbook names; of each role the one of its name comes first."""
+    found: list[Path] = []
+    for role in roles_of(stage):
+        own = stage.root / "molecule" / role / f"test_{role}.py"
+        found += sorted(sorted(own.parent.glob("test_*.py")), key=own.__ne__)
+    return found
 
 
 def run(
@@ -64,7 +67,7 @@ def run(
     log, xml = logs / f"{stage.name}.checks.log", logs / f"{stage.name}.checks.xml"
     files = files_of(stage)
     if not files:
-        return Report(0, (), 0, log, f"no role of {stage.playbook.name} has a check file molecule/<role>/test_<role>.py")
+        return Report(0, (), 0, log, f"no role of {stage.playbook.name} has a check file molecule/<role>/test_*.py")
     logs.mkdir(parents=True, exist_ok=True)
     xml.unlink(missing_ok=True)
     # Options of the project are left out: a quieter pytest would not say how many checks it left out.

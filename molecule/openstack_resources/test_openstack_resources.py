@@ -9,53 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from tenant import Tenant
 
-from lab.openstack.cloud import connect
-from lab.openstack.task import login
 from lab.wait import wait_for
 
 BULK_MB = 20
 AGENTS_SECONDS = 120
-
-
-def resolved(value):
-    """In a scenario, a variable may still be what Ansible would fill in."""
-    made = os.environ.get("MOLECULE_EPHEMERAL_DIRECTORY", "")
-    if isinstance(value, dict):
-        return {key: resolved(one) for key, one in value.items()}
-    return value.replace("{{ lookup('env', 'MOLECULE_EPHEMERAL_DIRECTORY') }}", made) if isinstance(value, str) else value
-
-
-@pytest.fixture(scope="module")
-def known(variables, members):
-    found = variables(members("openstack_resources")[0])
-    return resolved({key: value for key, value in found.items() if key.startswith("openstack_resources_")})
-
-
-@pytest.fixture(scope="module")
-def hosts(members, lab):
-    """Computes by the names that Nova knows them by."""
-    return [lab(name).check_output("hostname") for name in members("openstack_compute")]
-
-
-@pytest.fixture(scope="module")
-def tenant(known, hosts, members, lab, tmp_path_factory):
-    visitor = lab(members("client")[0])
-    made = Tenant(known["openstack_resources_cloud"], tmp_path_factory.mktemp("tenant"), visitor, hosts)
-    try:
-        made.make()
-        yield made
-    finally:
-        made.remove()
-
-
-@pytest.fixture(scope="module")
-def admin(known):
-    with connect(login(known["openstack_resources_cloud"])) as cloud:
-        yield cloud
 
 
 def test_every_part_of_nova_is_up(admin, hosts):

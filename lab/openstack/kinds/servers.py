@@ -193,8 +193,10 @@ def flavor_name(item: Any) -> str:
 
 
 def disks_of(state: State, item: Any) -> dict[str, str]:
-    """Name -> device of the volumes it has."""
-    found = {}
+    """Name -> device of the volumes it has. One without any is not asked about: a cloud need not have volumes."""
+    found: dict[str, str] = {}
+    if not item.attached_volumes:
+        return found
     for volume in state.objects("volumes"):
         for one in volume.attachments or ():
             if str(one["server_id"]) == str(item.id):

@@ -24,6 +24,7 @@ def login(double: Double, body: Any, query: Any) -> Any:
     catalog = [
         {"type": kind, "name": kind, "endpoints": [{"interface": "public", "region_id": "One", "region": "One", "url": double.url + path}]}
         for kind, path in paths.items()
+        if kind not in double.behaviour.get("services it has not", ())
     ]
     scope = {"project": {"id": "own", "name": "lab", "domain": {"id": "default", "name": "Default"}}, "catalog": catalog}
     found: dict[str, Any] = {
@@ -299,10 +300,12 @@ def show_server(double: Double, item: dict[str, Any]) -> dict[str, Any]:
     hidden = ("flavorRef", "imageRef", "networks", "block_device_mapping_v2", "before", "host", "user_data")
     shown = {key: value for key, value in item.items() if key not in hidden}
     image = {"id": item["imageRef"]} if item.get("imageRef") else ""
+    disks = [disk["id"] for disk in double.of("volumes").values() if item["id"] in [one["server_id"] for one in disk["attachments"]]]
     return shown | {
         "flavor": {"original_name": flavor["name"], "vcpus": flavor["vcpus"]},
         "image": image,
         "addresses": addresses,
+        "os-extended-volumes:volumes_attached": [{"id": ident} for ident in disks],
         "tenant_id": "own",
     }
 

@@ -195,6 +195,15 @@ def test_a_server_that_fails_tells_its_fault_and_every_node_and_is_taken_away(cl
     assert double.of("servers") == {}
 
 
+def test_a_cloud_without_volumes_has_servers(cloud: Cloud, double: Double, model: dict[str, Any]) -> None:
+    double.behaviour["services it has not"] = ("block-storage", "orchestration")
+    server = {**model["server"][0], "volumes": []}
+    kinds = ("flavor", "image", "keypair", "network", "subnet", "security_group")
+    things = parse({kind: model[kind] for kind in kinds} | {"server": [server]})
+    steps.ensure_all(cloud, things)
+    assert [change.what for change in steps.ensure_all(cloud, things) if change.changed] == []
+
+
 def test_a_volume_that_could_not_be_made_is_explained_and_taken_away(cloud: Cloud, double: Double) -> None:
     double.behaviour["store is full"] = True
     with pytest.raises(NotReached, match=r"volume data at .*: could not be made; fix: `openstack volume service list`"):
