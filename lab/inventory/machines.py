@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lab.inventory import ovirt
+from lab.inventory import openstack, ovirt
 from lab.inventory.common import APT_CACHE, PROJECT, Variables, apt_cache, known_hosts
 from lab.site import Site
 
@@ -56,6 +56,9 @@ def machine_spec(site: Site, secrets: Mapping[str, str], name: str) -> Variables
         "cables": router_cables(site) if name == site.network.router else cables(site, name),
         "uplink": uplink(site) if name == site.network.router else None,
     }
+    # Installed once for all machines that want the same; a vm's image is one for all.
+    if data.platform.kind == "container" and (packages := openstack.packages(site, name)):
+        spec["image_packages"] = packages
     if data.platform.kind == "vm":
         disks = [{"name": disk.name, "size_gib": disk.size_gib} for disk in data.disks]
         spec |= {"memory_gib": data.memory_gib, "disk_gib": data.disk_gib, "disks": disks}

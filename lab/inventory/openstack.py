@@ -22,6 +22,7 @@ from lab.site_machines import Interface
 
 GENEVE = 6081
 PROVIDER_BRIDGE, TUNNEL_BRIDGE = "br-provider", "br-tunnels"
+SWITCH_PACKAGES = ("openvswitch-switch", "ovn-host")  # as role openstack_chassis installs them
 SHARED = "provider"  # the network of the cloud that floating addresses come from
 
 
@@ -64,6 +65,16 @@ def variables(site: Site, secrets: Mapping[str, str], name: str) -> Variables:
     if name == openstack.control_machine(site):
         found |= resources(site, ours, secrets)
     return found
+
+
+def packages(site: Site, name: str) -> list[str]:
+    """What roles will install on a machine, where Debian itself has it: a machine may be made with it, and none of it runs by that."""
+    ours, of = site.openstack, set(site.machines[name].groups)
+    if ours is None or ours.repository or not of & {CONTROL, NETWORK, COMPUTE}:
+        return []
+    services = machine(of_nobody(ours), is_control=CONTROL in of, is_compute=COMPUTE in of)
+    switches = SWITCH_PACKAGES if of & {NETWORK, COMPUTE} else ()
+    return sorted({*switches, *(package for service in services for package in service.packages)})
 
 
 def as_seen_from(site: Site, ours: Openstack, secrets: Mapping[str, str], name: str) -> Cloud:

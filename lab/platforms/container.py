@@ -1,6 +1,7 @@
 """Machines as systemd containers: up in a second, for what needs no kernel of its own.
 
-A spec is `{container, hostname, image_suite, address?, public_key_file?, cables: [{network, interface, mac, bridge_mtu}],
+A spec is `{container, hostname, image_suite, image_packages?: [name], address?, public_key_file?,
+cables: [{network, interface, mac, bridge_mtu}],
 uplink: null | {network, interface, cidr, address, gateway, supernet?, routes?: [cidr], apt_cache?: {container, address, port}}}`.
 Lab networks are bridges without any address: the router the network stage built addresses them, as on real wires.
 """
@@ -16,7 +17,7 @@ from typing import Any
 
 from lab.change import Change
 from lab.errors import LabError
-from lab.platforms import apt_cache, bridges, image, limits
+from lab.platforms import apt_cache, bridges, limits, prepared
 from lab.platforms.podman import exists, inspect, podman, remove_container
 from lab.wait import wait_for
 
@@ -97,7 +98,7 @@ class Container:
 
     def create(self, spec: Mapping[str, Any], wanted: str) -> None:
         """Networks, then the container with its cables and the controller's key."""
-        reference = image.ensure(spec["image_suite"])
+        reference = prepared.ensure(spec["image_suite"], spec.get("image_packages", []))
         plugs = plug_in(spec, with_macs=True)
         resolver = ["--dns", spec["uplink"]["gateway"]] if spec.get("uplink") else []
         run(spec, wanted, "--systemd=always", *resolver, *plugs, reference, "/sbin/init")

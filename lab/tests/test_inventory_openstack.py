@@ -7,6 +7,7 @@ import pytest
 
 from lab import inventory, secrets
 from lab import site as sites
+from lab.inventory import openstack
 from lab.openstack.model import parse
 
 SITE = Path(__file__).parent / "sites" / "valid" / "openstack.yml"
@@ -167,3 +168,17 @@ def test_the_router_asks_the_cloud_for_names_of_its_zone(tmp_path: Path, machine
     assert (asked["ports"], asked["sources"]) == ([53], ["10.64.10.1", "10.64.60.1"])
     assert {8080, 9001} <= set(rules(found["control"])["cloud APIs"]["ports"])
     assert not {8081, 6200} & set(rules(found["control"])["cloud APIs"]["ports"])
+
+
+def test_machines_are_made_with_the_packages_that_roles_will_ask_for(machines: Any) -> None:
+    asked = {one for service in machines["control"]["openstack_service_list"] for one in service["packages"]}
+    assert set(machines["control"]["machine_spec"]["image_packages"]) == asked | {"openvswitch-switch", "ovn-host"}
+    assert machines["compute1"]["machine_spec"]["image_packages"] == machines["compute2"]["machine_spec"]["image_packages"]
+    assert "image_packages" not in machines["gate"]["machine_spec"]
+    tasks = Path(__file__).parents[2] / "roles" / "openstack_chassis" / "tasks" / "packages.yml"
+    assert f"name: [{', '.join(openstack.SWITCH_PACKAGES)}]" in tasks.read_text()
+
+
+def test_packages_of_another_release_are_not_known_before_its_repository_is(tmp_path: Path) -> None:
+    other = ("openstack:\n", 'openstack:\n  release: "2025.2"\n  repository: deb http://packages.test/debian trixie main\n')
+    assert "image_packages" not in changed(tmp_path, other)["control"]["machine_spec"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lab.errors import InputError, LabError
-from lab.platforms import container, image, limits, platform, remove_all
+from lab.platforms import container, image, limits, platform, prepared, remove_all
 from lab.platforms.podman import exists, podman, remove_container
 
 SPEC: dict[str, Any] = {
@@ -56,6 +56,13 @@ def test_hardware_is_what_a_running_container_cannot_change(change: dict[str, An
 def test_another_suite_is_another_image_and_the_same_recipe_the_same() -> None:
     assert image.reference("trixie") == image.reference("trixie")
     assert image.reference("trixie") != image.reference("forky")
+
+
+def test_machines_with_the_same_packages_share_an_image_and_those_without_have_the_plain_one() -> None:
+    assert prepared.reference("trixie", []) == image.reference("trixie")
+    assert prepared.reference("trixie", ["nova-api", "keystone"]) == prepared.reference("trixie", ["keystone", "nova-api"])
+    assert prepared.reference("trixie", ["keystone"]) != prepared.reference("trixie", ["nova-api"])
+    assert prepared.reference("trixie", ["keystone"]) != prepared.reference("forky", ["keystone"])
 
 
 def test_another_file_in_the_image_is_another_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
