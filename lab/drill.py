@@ -18,6 +18,7 @@ from lab import site as sites
 from lab.bringback import Hands
 from lab.errors import InputError, LabError
 from lab.inventory import SPARE
+from lab.inventory.backup import DUMPS
 from lab.inventory.common import authority
 from lab.schedule import Result
 from lab.sources import Proof, Snapshot, Source
@@ -26,6 +27,21 @@ from lab.wait import wait_for
 FOLDER = "drill"  # in the artifacts
 BELOW = "/srv/drill"  # where files are brought back to; the machine goes afterwards, and this with it
 ANSWER_SECONDS = 120.0
+
+
+# Counts what the dump says there is, and what there is then; last of all the administrator, and the projects of people and services.
+LOAD = """
+apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install --no-install-recommends mariadb-server >/dev/null
+systemctl start mariadb
+mariadb < "$1"
+count() { mariadb --batch --skip-column-names -e "$1"; }
+echo "dumped=$(grep -c '^CREATE DATABASE' "$1")"
+echo "loaded=$(count "SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name NOT IN
+  ('mysql', 'sys', 'information_schema', 'performance_schema')")"
+echo "broken=$(mariadb-check --all-databases --check | grep -c -v -E '(OK|:)$' || true)"
+echo "admins=$(count "SELECT COUNT(*) FROM keystone.local_user WHERE name = 'admin'")"
+echo "projects=$(count "SELECT COUNT(*) FROM keystone.project WHERE name IN ('admin', 'service')")"
+"""
 
 
 @dataclass(frozen=True)
@@ -55,6 +71,9 @@ def plan(proof: Proof, stages: tuple[str, ...]) -> tuple[Step, ...]:
         # Built again with the data there: what the roles keep among the data has to match the machine, not the one that was lost.
         again = [Step("build", name) for name in stages]
         return (*build, Step("bring_back"), *again, *(Step("check", name) for name in stages))
+    if proof == "databases":
+        # A server of databases is installed, for which the machine has to know where packages come from.
+        return (Step("build", "network"), Step("unpack"), Step("compare"), Step("load"))
     files = (Step("make"), Step("unpack"), Step("compare"))
     return (*files, Step("compare_authority") if proof == "authority" else Step("check_owners"))
 
@@ -199,6 +218,18 @@ class Steps:
         self.hands.compare(self.source, self.snapshot, self.below)
         return Proven(2)
 
+    def load(self) -> Proven:
+        """The dump makes whole databases of an empty server, and Keystone's has what no cloud starts without."""
+        self.hands.say("loading the databases into an empty server")
+        said = self.hands.on(self.source.machine, "sh", "-ec", LOAD, "sh", f"{self.below}{DUMPS}/all.sql").split()
+        problem = unlike(dict(part.split("=", 1) for part in said if "=" in part))
+        if problem:
+            raise LabError(
+                f"source {self.source.name}: {problem}; fix: `journalctl -u backup@{self.source.name}` on {self.source.machine} says how the "
+                "dump was made; then back up again"
+            )
+        return Proven(3)
+
     def check_owners(self) -> Proven:
         """Every path of the source is there; where the site says whose it is, it is his."""
         expected = owners(self.source, self.hands.variables(self.source.machine))
@@ -225,6 +256,17 @@ class Steps:
                 what = "is not in the backup" if name not in restored else "is another one than the controller's"
                 raise LabError(f"source {self.source.name}: {name} {what}; fix: ./inv up --only backup copies it, then back up again")
         return Proven(3)
+
+
+def unlike(found: Mapping[str, str]) -> str:
+    """How databases that were loaded differ from what a cloud has; empty where they do not."""
+    if found.get("dumped", "0") == "0" or found.get("dumped") != found.get("loaded"):
+        return f"of {found.get('dumped', '0')} databases in the dump, {found.get('loaded', '0')} could be loaded"
+    if found.get("broken") != "0":
+        return f"{found.get('broken', 'some')} tables are broken"
+    if (found.get("admins"), found.get("projects")) != ("1", "2"):
+        return "the database of Keystone lacks its administrator or the project of the services"
+    return ""
 
 
 def owners(source: Source, variables: Mapping[str, Any]) -> dict[str, str]:

@@ -25,7 +25,7 @@ class Evidence:
     source: str
     machine: str
     how: Literal["drill", "restore"]
-    proof: str  # service, files, authority
+    proof: str  # service, files, authority, databases
     snapshot: str
     snapshot_time: str
     started: str

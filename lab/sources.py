@@ -9,15 +9,15 @@ from datetime import datetime
 from typing import Any, Literal
 
 from lab.errors import InputError, LabError, suggest
-from lab.sections.backup import AUTHORITY
+from lab.sections.backup import AUTHORITY, DATABASES
 
 VARIABLE = "backup_client_sources"
 REPORT = "/usr/local/sbin/backup-report"
 
 # How a restore of a source is proven, by a group of its machine; `files` where none is named here.
-# A service is built anew on the spare machine and has to pass its own checks; of files every byte is compared.
+# A service is built anew on the spare machine and has to pass its own checks; of files every byte is compared; a dump is loaded, too.
 SERVICES = frozenset({"git"})
-Proof = Literal["service", "files", "authority"]
+Proof = Literal["service", "files", "authority", "databases"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ def proof(source: Source, inventory: Mapping[str, Any]) -> Proof:
     """How a restore of this source is proven."""
     if source.name == AUTHORITY:
         return "authority"
+    if source.name == DATABASES:
+        return "databases"
     groups = {group for group, data in inventory.items() if source.machine in data.get("hosts", ())}
     return "service" if groups & SERVICES else "files"
 

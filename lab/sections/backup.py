@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 GROUP = "backup"
 SPARE = "spare"
 AUTHORITY = "authority"  # what the controller signs certificates with; the backup machine keeps a copy
-OPENSTACK = ("openstack-databases", "openstack-keys", "openstack-images")  # of its control machine
+DATABASES = "openstack-databases"
+OPENSTACK = (DATABASES, "openstack-keys", "openstack-images")  # of its control machine
 VIRTUAL = frozenset({"container", "vm", "ovirt", "openstack"})  # kinds of platforms whose machines share one computer, or may
 
 

@@ -20,12 +20,32 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         ("files", (), "make; unpack; compare; check_owners"),
         ("files", ("nas",), "make; unpack; compare; check_owners"),
         ("authority", (), "make; unpack; compare; compare_authority"),
+        ("databases", ("openstack",), "build network; unpack; compare; load"),
     ],
 )
 def test_what_is_done_follows_from_what_the_source_is(proof: Any, stages: Any, expected: str) -> None:
     steps = drill.plan(proof, stages)
     assert "; ".join(f"{step.do} {step.what}".strip() for step in steps) == expected
     assert all(hasattr(drill.Steps, step.do) for step in steps)
+
+
+WHOLE = {"dumped": "7", "loaded": "7", "broken": "0", "admins": "1", "projects": "2"}
+
+
+@pytest.mark.parametrize(
+    ("differs", "problem"),
+    [
+        ({}, ""),
+        ({"loaded": "6"}, "of 7 databases in the dump, 6 could be loaded"),
+        ({"dumped": "0", "loaded": "0"}, "of 0 databases in the dump, 0 could be loaded"),
+        ({"broken": "2"}, "2 tables are broken"),
+        ({"admins": "0"}, "the database of Keystone lacks its administrator"),
+        ({"projects": "1"}, "the database of Keystone lacks its administrator or the project of the services"),
+    ],
+)
+def test_databases_that_were_loaded_have_what_a_cloud_cannot_do_without(differs: dict[str, str], problem: str) -> None:
+    assert drill.unlike(WHOLE | differs).startswith(problem)
+    assert bool(drill.unlike(WHOLE | differs)) is bool(problem)
 
 
 def test_a_service_is_built_and_checked_on_the_spare_machine_under_its_own_name(world: World, capsys: pytest.CaptureFixture[str]) -> None:

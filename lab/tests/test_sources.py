@@ -22,6 +22,7 @@ INVENTORY: dict[str, Any] = {
         "hostvars": {
             "forge": {"backup_client_sources": [GIT]},
             "store": {"backup_client_sources": [{"name": "nas-homes", "paths": ["/srv/homes"]}]},
+            "cloud": {"backup_client_sources": [{"name": "openstack-databases", "paths": ["/var/backups/openstack"]}]},
             "vault": {"backup_client_sources": [{"name": "authority", "paths": ["/srv/controller/authority"]}]},
             "web": {},
         }
@@ -32,14 +33,16 @@ ROW = {"machine": "forge", "source": "git", "snapshot": "1a2b3c4d", "time": "202
 
 def test_sources_are_what_machines_publish() -> None:
     found = sources.published(INVENTORY)
-    assert list(found) == ["git", "nas-homes", "authority"]
+    assert list(found) == ["git", "nas-homes", "openstack-databases", "authority"]
     assert found["git"] == sources.Source(
         "git", "forge", ("/srv/git", "/etc/ssh/ssh_host_*"), ("nginx.service",), (("systemctl", "reload", "ssh"),)
     )
     assert found["nas-homes"].stop == () == found["nas-homes"].after
 
 
-@pytest.mark.parametrize(("name", "proof"), [("git", "service"), ("nas-homes", "files"), ("authority", "authority")])
+@pytest.mark.parametrize(
+    ("name", "proof"), [("git", "service"), ("nas-homes", "files"), ("authority", "authority"), ("openstack-databases", "databases")]
+)
 def test_a_service_is_proven_by_its_checks_and_files_by_their_bytes(name: str, proof: str) -> None:
     assert sources.proof(sources.published(INVENTORY)[name], INVENTORY) == proof
 

@@ -15,8 +15,9 @@ from lab.reboots import reboot
 from lab.wait import wait_for
 
 LOOPBACK = ("127.0.0.1", "127.0.1.1", "[::1]", "::1")
+CEPH = ("ceph-mon", "ceph-mgr", "ceph-osd")
 # Who may listen on other addresses: the proxy, messages to and from computes, and the daemons that help them find each other.
-OPEN_TO_OTHERS = ("haproxy", "beam.smp", "epmd", "ovsdb-server", "sshd", "systemd-resolve", "chronyd")
+OPEN_TO_OTHERS = ("haproxy", "beam.smp", "epmd", "ovsdb-server", "sshd", "systemd-resolve", "chronyd", "named", *CEPH)
 REBOOT_SECONDS = 300
 
 
