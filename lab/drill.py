@@ -31,7 +31,9 @@ ANSWER_SECONDS = 120.0
 
 # Counts what the dump says there is, and what there is then; last of all the administrator, and the projects of people and services.
 LOAD = """
-apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install --no-install-recommends mariadb-server >/dev/null
+apt-get -qq update
+export DEBIAN_FRONTEND=noninteractive
+apt-get -qq -o Dpkg::Use-Pty=0 install --no-install-recommends mariadb-server >/dev/null
 systemctl start mariadb
 mariadb < "$1"
 count() { mariadb --batch --skip-column-names -e "$1"; }
@@ -225,8 +227,8 @@ class Steps:
         problem = unlike(dict(part.split("=", 1) for part in said if "=" in part))
         if problem:
             raise LabError(
-                f"source {self.source.name}: {problem}; fix: `journalctl -u backup@{self.source.name}` on {self.source.machine} says how the "
-                "dump was made; then back up again"
+                f"source {self.source.name}: {problem}; fix: `journalctl -u backup@{self.source.name}` on {self.source.machine} "
+                "says how the dump was made; then back up again"
             )
         return Proven(3)
 

@@ -78,6 +78,7 @@ def shared_sections(cloud: Cloud) -> dict[str, tuple[Because, ...]]:
             because("Its own choice is a guess among several addresses.", my_ip=cloud.my_address),
             because("Debian's place; its own choice is that of its program.", state_path="/var/lib/nova"),
             because("A port that takes long is a slow machine, not a broken network.", vif_plugging_timeout=300),
+            because("Where one compute is all there is, or the best, a server gets its new size there.", allow_resize_to_same_host=True),
             because("Servers come back with their machine.", resume_guests_state_on_host_boot=True),
             because("What the machine needs for itself.", reserved_host_memory_mb=RESERVED_MIB),
         ),

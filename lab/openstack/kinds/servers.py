@@ -8,6 +8,7 @@ from typing import Any
 
 from lab.openstack import diagnosis
 from lab.openstack.cloud import NotReached
+from lab.openstack.flavors import Node, Size, stays
 from lab.openstack.kinds.base import removed, said
 from lab.openstack.model_compute import Server
 from lab.openstack.sdk import text
@@ -128,15 +129,16 @@ class Servers:
         """To another flavor, and back again where that does not work out: either way it runs in the end as it was found or as wanted."""
         compute = state.cloud.connection.compute
         flavor = state.id("flavors", thing.flavor, said(thing, "resize"))
+        reason = room_for(state, thing, seen)
         state.cloud.tell(said(thing, "resize"), lambda: compute.resize_server(seen.id, flavor))
         try:
             self.until(state, thing, seen.id, "VERIFY_RESIZE")
-        except NotReached:
+        except NotReached as error:
             now = state.cloud.ask(f"{thing.ref}", lambda: compute.get_server(seen.id))
             if now.status == "VERIFY_RESIZE":
                 state.cloud.tell(said(thing, "back to its old size"), lambda: compute.revert_server_resize(seen.id))
                 self.until(state, thing, seen.id, "ACTIVE")
-            raise
+            raise NotReached(f"{error}{reason}") from None
         state.cloud.tell(said(thing, "keep its new size"), lambda: compute.confirm_server_resize(seen.id))
         self.until(state, thing, seen.id, "ACTIVE")
 
@@ -179,6 +181,19 @@ class Servers:
             lambda: compute.delete_server(seen.id, ignore_missing=False),
             lambda: compute.get_server(seen.id),
         )
+
+
+def room_for(state: State, thing: Server, seen: Seen) -> str:
+    """Whether a server has room for its new size where it is, in words for a message; only administrators see that.
+
+    Raises InputError where its disk would shrink, before anything is sent.
+    """
+    sizes = {str(item.name): Size(item.vcpus, item.ram, item.disk) for item in state.objects("flavors")}
+    there: list[Node] = diagnosis.allowed(lambda: diagnosis.nodes(state.cloud), [])
+    nodes = [node for node in there if node.name.partition(".")[0] == text(seen.notes.get("host")).partition(".")[0]]
+    if seen.values["flavor"] not in sizes or not nodes:
+        return ""
+    return f"; {stays(sizes[seen.values['flavor']], sizes[thing.flavor], nodes[0])[1]}"
 
 
 def group(state: State, name: str) -> Any:

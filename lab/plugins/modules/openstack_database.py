@@ -3,6 +3,7 @@
 
 import hashlib
 import subprocess
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -14,6 +15,7 @@ options:
   names: {description: Databases, type: list, elements: str, required: true}
   user: {description: Who may use them from this machine, type: str, required: true}
   password: {description: Of that user, type: str, required: true}
+  wait_seconds: {description: How long a database that starts, or joins its cluster, is waited for, type: int, default: 90}
 """
 NOT_READY = "WSREP has not yet prepared node"
 HINTS = {
@@ -42,10 +44,30 @@ def explained(said):
     return next((f"{said}: {hint}" for mark, hint in HINTS.items() if mark in said), said)
 
 
+def tell(statements):
+    """What the client of the database ended with."""
+    words = ["mariadb", "--batch", "--skip-column-names"]
+    return subprocess.run(words, input=";\n".join(statements), capture_output=True, text=True, check=False)
+
+
+def awaited(ask, limit_seconds, clock=time.monotonic, pause=time.sleep):
+    """Asks until the database is ready, or says why it is not; empty where it is. What it refuses for another cause is not asked again."""
+    started, seconds = clock(), 0.5
+    while True:
+        done = ask(["SELECT 1 FROM mysql.user LIMIT 1"])
+        said = done.stderr.strip() if done.returncode else ""
+        passed = clock() - started
+        if not any(mark in said for mark in HINTS):
+            return explained(said)
+        if passed + seconds > limit_seconds:
+            return f"{explained(said)}; so for {passed:.0f} seconds"
+        pause(seconds)
+        seconds = min(seconds * 1.5, 5)
+
+
 def sql(module, statements):
     """What the database answers, line by line."""
-    words = ["mariadb", "--batch", "--skip-column-names"]
-    done = subprocess.run(words, input=";\n".join(statements), capture_output=True, text=True, check=False)
+    done = tell(statements)
     if done.returncode:
         module.fail_json(msg=f"database: {explained(done.stderr.strip())}")
     return done.stdout.splitlines()
@@ -79,10 +101,13 @@ def main():
             "names": {"type": "list", "elements": "str", "required": True},
             "user": {"type": "str", "required": True},
             "password": {"type": "str", "required": True, "no_log": True},
+            "wait_seconds": {"type": "int", "default": 90},
         },
         supports_check_mode=True,
     )
     given = module.params
+    if problem := awaited(tell, given["wait_seconds"]):
+        module.fail_json(msg=f"database: {problem}")
     statements = missing(observed(module, given["user"]), given["names"], given["user"], given["password"])
     if statements and not module.check_mode:
         sql(module, statements)

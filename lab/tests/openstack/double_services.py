@@ -201,9 +201,9 @@ def grow(double: Double, body: Any, query: Any, ident: str) -> Any:
     return 202, None
 
 
-def told(name: str) -> Any:
+def told(name: str, empty: dict[str, Any] | None = None) -> Any:
     """An answer that a test laid out."""
-    return lambda double, body, query, *words: (200, double.behaviour.get(name, {}))
+    return lambda double, body, query, *words: (200, double.behaviour.get(name, empty or {}))
 
 
 def stack_new(double: Double, body: Any, query: Any) -> Any:
@@ -259,7 +259,7 @@ SPECIAL: list[tuple[str, str, Any]] = [
     ("POST", rf"{CPU}/servers/{UUID}/action", act),
     ("POST", rf"{CPU}/servers/{UUID}/os-volume_attachments", attach),
     ("DELETE", rf"{CPU}/servers/{UUID}/os-volume_attachments/{UUID}", detach),
-    ("GET", rf"{CPU}/servers/{UUID}/os-instance-actions", told("actions")),
+    ("GET", rf"{CPU}/servers/{UUID}/os-instance-actions", told("actions", {"instanceActions": []})),
     ("GET", rf"{CPU}/servers/{UUID}/os-instance-actions/{UUID}", told("action")),
     ("POST", rf"{VOL}/volumes/{UUID}/action", grow),
     ("POST", "/heat/v1/own/stacks", stack_new),
@@ -267,8 +267,8 @@ SPECIAL: list[tuple[str, str, Any]] = [
     ("GET", rf"{STACK}(/template|/events)", stack_one),
     ("GET", STACK, stack_one),
     ("DELETE", STACK, stack_gone),
-    ("GET", f"{CPU}/os-services", told("services")),
-    ("GET", "/placement/resource_providers", told("providers")),
+    ("GET", f"{CPU}/os-services", told("services", {"services": []})),
+    ("GET", "/placement/resource_providers", told("providers", {"resource_providers": []})),
     ("GET", rf"/placement/resource_providers/{UUID}/inventories", told("inventories")),
     ("GET", rf"/placement/resource_providers/{UUID}/usages", told("usages")),
 ]

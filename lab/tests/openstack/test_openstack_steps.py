@@ -224,6 +224,38 @@ def test_a_resize_that_fails_is_explained_and_the_server_stays_as_it_was(cloud: 
     assert double.named("servers", "web1")["status"] == "ACTIVE"
 
 
+def one_compute(double: Double, memory_mib: int) -> None:
+    """The compute of the double's servers, with that much memory and nothing on it."""
+    double.behaviour["services"] = {
+        "services": [{"id": "1", "host": "compute1", "binary": "nova-compute", "state": "up", "status": "enabled"}]
+    }
+    double.behaviour["providers"] = {"resource_providers": [{"uuid": "a", "name": "compute1.cloud.internal"}]}
+    amounts = {"VCPU": 8, "MEMORY_MB": memory_mib, "DISK_GB": 50}
+    stock = {name: {"total": total, "reserved": 0, "allocation_ratio": 1.0} for name, total in amounts.items()}
+    double.behaviour["inventories"] = {"resource_provider_generation": 1, "inventories": stock}
+    double.behaviour["usages"] = {"usages": {}}
+
+
+def test_a_resize_that_fails_says_whether_the_server_could_have_stayed_where_it_is(
+    cloud: Cloud, double: Double, model: dict[str, Any]
+) -> None:
+    steps.ensure_all(cloud, parse(model))
+    one_compute(double, 2048)
+    double.behaviour["resized"] = {"status": "ERROR"}
+    with pytest.raises(NotReached, match="lacks 2048 MiB of memory while it holds both sizes, so another node is needed"):
+        steps.ensure(cloud, thing("server", model["server"][0] | {"flavor": "large"}))
+
+
+def test_a_resize_to_a_smaller_disk_is_refused_before_anything_is_sent(cloud: Cloud, double: Double, model: dict[str, Any]) -> None:
+    model["flavor"].append({"name": "flat", "vcpus": 1, "memory_mib": 512, "disk_gib": 1})
+    steps.ensure_all(cloud, parse(model))
+    one_compute(double, 4096)
+    double.requests.clear()
+    with pytest.raises(InputError, match="the disk has 5 GiB and the new flavor 1 GiB, but disks only grow"):
+        steps.ensure(cloud, thing("server", model["server"][0] | {"flavor": "flat"}))
+    assert double.writes == []
+
+
 def test_a_stack_that_fails_tells_which_resource_did_and_is_taken_away(cloud: Cloud, double: Double) -> None:
     double.behaviour["stack fails"] = True
     events = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 from typing import Any
 
 import pytest
@@ -54,6 +55,45 @@ def test_names_and_texts_stay_what_they_are_in_sql() -> None:
 def test_a_database_that_is_not_ready_is_named(said: str, hint: str) -> None:
     assert DATABASE.explained(said).startswith(said)
     assert hint in DATABASE.explained(said)
+
+
+class Database:
+    """Answers in turn; the last answer stays. Its clock goes on by what is waited."""
+
+    def __init__(self, *said: str) -> None:
+        self.said, self.now = list(said), 0.0
+
+    def ask(self, statements: list[str]) -> subprocess.CompletedProcess[str]:
+        said = self.said.pop(0) if len(self.said) > 1 else self.said[0]
+        return subprocess.CompletedProcess([], 1 if said else 0, "", said)
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    def awaited(self, limit_seconds: float) -> str:
+        return str(DATABASE.awaited(self.ask, limit_seconds, lambda: self.now, self.wait))
+
+
+JOINS = "ERROR 1047 (08S01): WSREP has not yet prepared node for application use"
+STARTS = "ERROR 2002 (HY000): Can't connect to local server through socket"
+
+
+def test_a_database_that_joins_its_cluster_is_waited_for() -> None:
+    database = Database(STARTS, JOINS, JOINS, "")
+    assert database.awaited(90) == ""
+    assert 0 < database.now < 5
+
+
+def test_a_database_that_never_joins_is_named_with_how_long_it_was_waited_for() -> None:
+    database = Database(JOINS)
+    assert "wait until wsrep_ready is ON, then run again; so for 8" in database.awaited(90)
+    assert 80 < database.now <= 90
+
+
+def test_a_database_that_refuses_for_another_cause_is_not_asked_again() -> None:
+    database = Database("ERROR 1045 (28000): Access denied", "")
+    assert database.awaited(90) == "ERROR 1045 (28000): Access denied"
+    assert database.now == 0
 
 
 @pytest.mark.parametrize(
