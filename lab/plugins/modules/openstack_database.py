@@ -2,9 +2,8 @@
 """Databases of one service and its user, through the socket of MariaDB on the machine itself."""
 
 import hashlib
-import subprocess
-import time
 
+from ansible.module_utils import mariadb_client
 from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = r"""
@@ -17,11 +16,6 @@ options:
   password: {description: Of that user, type: str, required: true}
   wait_seconds: {description: How long a database that starts, or joins its cluster, is waited for, type: int, default: 90}
 """
-NOT_READY = "WSREP has not yet prepared node"
-HINTS = {
-    NOT_READY: "this node of the database cluster is not in step with the others; fix: wait until wsrep_ready is ON, then run again",
-    "Can't connect to local server": "the database does not run; fix: look at `journalctl -u mariadb` there",
-}
 
 
 def hashed(password):
@@ -39,37 +33,11 @@ def name(value):
     return "`" + value.replace("`", "``") + "`"
 
 
-def explained(said):
-    """What the database refused, and what that means where it is known."""
-    return next((f"{said}: {hint}" for mark, hint in HINTS.items() if mark in said), said)
-
-
-def tell(statements):
-    """What the client of the database ended with."""
-    words = ["mariadb", "--batch", "--skip-column-names"]
-    return subprocess.run(words, input=";\n".join(statements), capture_output=True, text=True, check=False)
-
-
-def awaited(ask, limit_seconds, clock=time.monotonic, pause=time.sleep):
-    """Asks until the database is ready, or says why it is not; empty where it is. What it refuses for another cause is not asked again."""
-    started, seconds = clock(), 0.5
-    while True:
-        done = ask(["SELECT 1 FROM mysql.user LIMIT 1"])
-        said = done.stderr.strip() if done.returncode else ""
-        passed = clock() - started
-        if not any(mark in said for mark in HINTS):
-            return explained(said)
-        if passed + seconds > limit_seconds:
-            return f"{explained(said)}; so for {passed:.0f} seconds"
-        pause(seconds)
-        seconds = min(seconds * 1.5, 5)
-
-
 def sql(module, statements):
     """What the database answers, line by line."""
-    done = tell(statements)
+    done = mariadb_client.tell(statements)
     if done.returncode:
-        module.fail_json(msg=f"database: {explained(done.stderr.strip())}")
+        module.fail_json(msg=f"database: {mariadb_client.explained(done.stderr.strip())}")
     return done.stdout.splitlines()
 
 
@@ -106,7 +74,7 @@ def main():
         supports_check_mode=True,
     )
     given = module.params
-    if problem := awaited(tell, given["wait_seconds"]):
+    if problem := mariadb_client.awaited(mariadb_client.tell, given["wait_seconds"]):
         module.fail_json(msg=f"database: {problem}")
     statements = missing(observed(module, given["user"]), given["names"], given["user"], given["password"])
     if statements and not module.check_mode:
