@@ -6,7 +6,6 @@ A role still installs its packages on every machine, and finds them there. Where
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections.abc import Sequence
 
 from lab.platforms import image
@@ -52,10 +51,10 @@ def ensure(suite: str, packages: Sequence[str]) -> str:
 
 
 def build(base: str, packages: Sequence[str], name: str) -> None:
-    """Installs in a container without a network of its own, and keeps what that made."""
-    container = f"strata-prepared-{uuid.uuid4().hex[:8]}"
+    """Installs in a container in which nothing else runs, and keeps what that made."""
+    maker = podman("run", "--detach", "--privileged", "--no-hosts", base, "sleep", "infinity").strip()
     try:
-        podman("run", "--quiet", "--name", container, "--network", "host", base, "sh", "-ec", SCRIPT, "sh", *packages)
-        podman("commit", "--quiet", container, name)
+        podman("exec", maker, "sh", "-ec", SCRIPT, "sh", *packages)
+        podman("commit", "--quiet", maker, name)
     finally:
-        remove_container(container)
+        remove_container(maker)
