@@ -255,3 +255,12 @@ def test_networks_have_an_account_of_their_own() -> None:
     found = settings(control(CLOUD))["/etc/neutron/neutron.conf"]
     assert found["keystone_authtoken"]["username"] == "neutron"
     assert CLOUD.admin_password not in file(control(CLOUD), "/etc/neutron/neutron.conf")
+
+
+def test_a_daemon_without_a_unit_of_its_package_has_one_that_brings_it_back() -> None:
+    (neutron,) = [service for service in EVERY["control"] if service.name == "neutron"]
+    files = {file.path: file.text for file in neutron.files}
+    for name in ("neutron-periodic-workers", "neutron-ovn-maintenance-worker"):
+        assert name in neutron.units
+        unit = files[f"/etc/systemd/system/{name}.service"]
+        assert f"ExecStart=/etc/init.d/{name} systemd-start\nRestart=always" in unit

@@ -11,6 +11,8 @@ API = Api("neutron", "network", PORT, "", "Networks")
 NORTH, SOUTH, OVS = 6641, 6642, 6640
 PHYSICAL = "provider"  # what the lab's subnet is called where networks are made
 ML2 = "/etc/neutron/plugins/ml2/ml2_conf.ini"
+# Their packages have no units, and what systemd makes of their scripts counts as running when the program has long ended.
+WITHOUT_UNITS = ("neutron-periodic-workers", "neutron-ovn-maintenance-worker")
 
 
 def ovn_central(cloud: Cloud) -> Service:
@@ -26,6 +28,30 @@ def ovn_central(cloud: Cloud) -> Service:
         units=("ovn-central",),
         port=NORTH,
     )
+
+
+def unit(name: str) -> File:
+    """A unit for a daemon whose package has a script of System V only, like those of its siblings; it comes back when it ends."""
+    text = f"""# Written by Strata: its package has none.
+[Unit]
+Description=OpenStack Neutron ({name})
+Wants=network-online.target
+After=network-online.target mariadb.service rabbitmq-server.service keystone.service
+
+[Service]
+User=neutron
+Group=neutron
+WorkingDirectory=/var/lib/neutron
+ExecStartPre=+/usr/bin/install -d -o neutron -g neutron /run/lock/neutron
+ExecStart=/etc/init.d/{name} systemd-start
+Restart=always
+RestartSec=5
+LimitNOFILE=65535
+
+[Install]
+WantedBy=multi-user.target
+"""
+    return File(f"/etc/systemd/system/{name}.service", text, mode="0644")
 
 
 def neutron(cloud: Cloud) -> Service:
@@ -54,20 +80,21 @@ def neutron(cloud: Cloud) -> Service:
     config = ("--config-file", "/etc/neutron/neutron.conf", "--config-file", ML2)
     return Service(
         name="neutron",
-        packages=("neutron-api", "neutron-rpc-server", "neutron-periodic-workers", "neutron-ovn-maintenance-worker", "python3-pymysql"),
+        packages=("neutron-api", "neutron-rpc-server", *WITHOUT_UNITS, "python3-pymysql"),
         files=(
             File("/etc/neutron/neutron.conf", ini(sections), "neutron"),
             File(ML2, ini(ml2(cloud, below)), "neutron"),
             settings,
             # Its start script calls itself after the program it replaced.
             File("/etc/default/neutron-server", defaults.text, mode=defaults.mode),
+            *(unit(name) for name in WITHOUT_UNITS),
         ),
         databases=("neutron",),
         database_password=cloud.password("neutron/database"),
         commands=(Command("its tables", ("runuser", "-u", "neutron", "--", "neutron-db-manage", *config, "upgrade", "heads")),),
         apis=(API,),
         account_password=cloud.password("neutron/account"),
-        units=("neutron-api", "neutron-rpc-server", "neutron-periodic-workers", "neutron-ovn-maintenance-worker"),
+        units=("neutron-api", "neutron-rpc-server", *WITHOUT_UNITS),
         port=PORT,
         probe=f"http://127.0.0.1:{PORT}/",
     )
