@@ -30,7 +30,6 @@ def cinder(cloud: Cloud) -> Service:
             because("How its parts speak to each other.", transport_url=cloud.messages()),
             because("Its own choice is a guess among several addresses.", my_ip=cloud.my_address),
             because("The one there is.", enabled_backends=cloud.volumes_backend),
-            because("Debian's place; its own choice is that of its program.", state_path="/var/lib/cinder"),
         ),
         cloud.volumes_backend: BACKENDS[cloud.volumes_backend](cloud),
         "database": (because("Where everything else is kept.", connection=cloud.database("cinder")),),
@@ -71,9 +70,6 @@ def of_ceph(cloud: Cloud) -> tuple[Because, ...]:
             rbd_user=ceph.USER,
             rbd_ceph_conf="/etc/ceph/ceph.conf",
             rbd_secret_uuid=ceph.identity_of(cloud, "secret"),
-        ),
-        because(
-            "Nobody else uses the pool, so nobody has to look into each volume to know how full it is.", rbd_exclusive_cinder_pool=True
         ),
     )
 

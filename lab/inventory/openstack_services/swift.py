@@ -9,6 +9,8 @@ from lab.inventory.openstack_services.service import MEMCACHED, Api, Because, Cl
 PORT, BEHIND = 8080, 8081  # Horizon has 8080 on the machine itself
 API = Api("swift", "object-store", PORT, "/v1/AUTH_%(project_id)s", "Objects", behind=BEHIND)
 KINDS: Mapping[str, int] = {"account": 6202, "container": 6201, "object": 6200}  # ports of what keeps each
+# What removed accounts leave behind is taken away, and what could not be told at once is told later.
+DAEMONS: Mapping[str, str] = {"account": "reaper", "container": "updater", "object": "updater"}
 STORE, DEVICE = "/srv/node", "lab"
 POWER = 8  # 256 parts: enough for one folder, and for eight
 # Everything between a request and the store, in this order; what is not here of Swift's own is not offered.
@@ -38,10 +40,11 @@ def swift(cloud: Cloud) -> Service:
         ),
         apis=(API,),
         account_password=cloud.password("swift/account"),
-        units=(*(f"swift-{kind}" for kind in KINDS), "swift-container-updater", "swift-object-updater", "swift-proxy"),
-        # With one copy there is nobody to compare or to share it with.
+        units=(*(f"swift-{kind}" for kind in KINDS), *(f"swift-{kind}-{daemon}" for kind, daemon in DAEMONS.items()), "swift-proxy"),
+        # With one copy there is nobody to share it with, and what is found broken could be mended from nowhere.
         unwanted_units=(
             *("swift-account-replicator", "swift-container-replicator", "swift-object-replicator", "swift-object-reconstructor"),
+            *("swift-account-auditor", "swift-container-auditor", "swift-object-auditor"),
             *("swift-container-sync", "swift-container-sharder", "swift-container-reconciler", "rsync"),
         ),
         port=BEHIND,
@@ -83,7 +86,6 @@ def proxy(cloud: Cloud) -> dict[str, tuple[Because, ...]]:
 
 def keeper(kind: str, port: int) -> dict[str, tuple[Because, ...]]:
     """A server that keeps accounts, containers or objects."""
-    daemons = {"account": ("auditor", "reaper"), "container": ("auditor", "updater"), "object": ("auditor", "updater")}[kind]
     return {
         "DEFAULT": (
             Because("Only for the proxy, which asks who comes; this asks nobody.", {"bind_ip": "127.0.0.1", "bind_port": port}),
@@ -93,7 +95,7 @@ def keeper(kind: str, port: int) -> dict[str, tuple[Because, ...]]:
         "pipeline:main": (Because("Nobody else is here to be measured or slowed down.", {"pipeline": f"healthcheck {kind}-server"}),),
         f"app:{kind}-server": (Because("As it is.", {"use": f"egg:swift#{kind}"}),),
         "filter:healthcheck": (Because("As it is.", {"use": "egg:swift#healthcheck"}),),
-        **{f"{kind}-{daemon}": (Because("One at a time.", {"concurrency": 1}),) for daemon in daemons},
+        f"{kind}-{DAEMONS[kind]}": (Because("One at a time.", {"concurrency": 1}),),
     }
 
 
