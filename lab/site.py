@@ -12,6 +12,7 @@ from lab import addressing, secrets, site_checks, site_messages, site_yaml
 from lab.errors import SiteError
 from lab.sections.backup import Backup
 from lab.sections.git import Git
+from lab.sections.kubernetes import Kubernetes
 from lab.sections.nas import Nas
 from lab.sections.ovirt import Ovirt
 from lab.site_fields import (
@@ -207,6 +208,7 @@ class Site(Model):
     nas: Nas | None = Field(None, description="without it, the site has no stage nas")
     ovirt: Ovirt | None = Field(None, description="without it, no machine is on platform ovirt")
     git: Git | None = None
+    kubernetes: Kubernetes | None = Field(None, description="without it, the site has no cluster")
     backup: Backup | None = Field(None, description="without it, nothing is copied")
 
     @property

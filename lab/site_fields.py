@@ -22,6 +22,8 @@ GROUPS: Mapping[str, str] = {
     "ovirt_engine": "manages hypervisors and the machines on them",
     "ovirt_hypervisor": "runs machines of platform ovirt",
     "git": "keeps the lab's repositories",
+    "kubernetes_control_plane": "serves the API of the cluster and keeps its state",
+    "kubernetes_worker": "runs the workloads of the cluster",
     "backup": "keeps copies of what the lab cannot make again",
     "spare": "stands only during a drill: what was lost is restored onto it",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lab.inventory import nas
+from lab.inventory import kubernetes, nas
 from lab.inventory.common import SSH, Variables, authority, secret
 from lab.sections.backup import AUTHORITY, Source, machine_of, named_sources
 from lab.site import Site
@@ -58,6 +58,9 @@ def described(name: str, extra: Source | None) -> Variables:
     if name == "git":
         # What was restored has the keys and rights of its day; those of the machine's role count.
         return source(name, GIT_PATHS, stop_for_restore=GIT_UNITS, after_restore=[["/usr/local/sbin/git-server-apply", "--force"]])
+    if name == kubernetes.SOURCE:
+        # A snapshot that etcd makes itself: its files are of no use to anyone while it writes them.
+        return source(name, [kubernetes.SAVED], before=[["/usr/local/sbin/kubernetes-save"]], after_restore=[["/usr/local/sbin/kubernetes-restore"]])
     if name == AUTHORITY:
         return source(name, [COPY_OF_AUTHORITY])
     path = nas.path(name.removeprefix("nas-"))
