@@ -1,0 +1,7 @@
+module strata/coredns-1.14
+
+go 1.25.0
+
+require (
+	github.com/coredns/coredns v1.14.2
+)
