@@ -49,7 +49,13 @@ STAGES = (
         programs=("lab/ovirt", "lab/images", "lab/simulators/ovirt", "lab/plugins/module_utils"),
     ),
     Stage("git", "the lab's repositories over SSH and HTTPS, this project among them", ("network", "ovirt")),
-    Stage("backup", "copies of what cannot be made again, that no client can remove", ("network", "nas", "git")),
+    Stage(
+        "kubernetes",
+        "a Kubernetes cluster with storage, load balancers and names of the lab",
+        ("network", "nas", "ovirt"),
+        programs=("lab/kubernetes",),
+    ),
+    Stage("backup", "copies of what cannot be made again, that no client can remove", ("network", "nas", "git", "kubernetes")),
 )
 
 

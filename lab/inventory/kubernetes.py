@@ -21,7 +21,7 @@ PROXIES = 8443  # of the API behind a virtual address: beside an API server, whi
 OVERLAY_HEADER = 50  # bytes that VXLAN puts around a frame
 VOLUMES = "/srv/kubernetes/volumes"  # where every node mounts the dataset for volumes
 MIB = 1024
-ADDONS = ("flannel", "metrics-server", "local-path")
+ADDONS = ("checks", "flannel", "local_path", "metrics_server")  # of lab/kubernetes/releases.py
 SOURCE = "kubernetes"  # of the backup
 SAVED = "/var/lib/kubernetes-backup"
 # What kubeadm refuses and what is known to work all the same, by what a machine is.
@@ -155,20 +155,11 @@ def addons(site: Site, ours: Kubernetes) -> Variables:
         "kubernetes_addons_kubeconfig": str(kubeconfig(site)),
         "kubernetes_addons_pods": str(ours.pods),
         "kubernetes_addons_addresses": f"{found[0]}-{found[1]}" if found else "",
-        "kubernetes_addons_interface": load_balancer_interface(site, ours),
         "kubernetes_addons_volumes": VOLUMES if ours.storage else "",
         "kubernetes_addons_nodes": [machine.name for machine in kubernetes.nodes(site)],
         "kubernetes_addons_workers": [machine.name for machine in kubernetes.workers(site) or kubernetes.control_planes(site)],
         "kubernetes_addons_domain": site.domain,
     }
-
-
-def load_balancer_interface(site: Site, ours: Kubernetes) -> str:
-    """The leg by which nodes answer for services, where it is called alike on all; else empty, which means any."""
-    if ours.load_balancer is None:
-        return ""
-    legs = {machine.interfaces[ours.load_balancer.subnet].interface for machine in kubernetes.workers(site) or kubernetes.control_planes(site)}
-    return legs.pop() if len(legs) == 1 else ""
 
 
 def encryption_key(text: str) -> str:
@@ -206,5 +197,6 @@ def firewall(site: Site, name: str) -> list[Variables]:
         rules += [
             rule("API", "tcp", [API, *([PROXIES] if kubernetes.endpoint_is_virtual(site) else [])], lab),
             rule("etcd", "tcp", [ETCD_CLIENT, ETCD_PEER], of_control_planes),
+            *([rule("who has the address of the API", "vrrp", [], of_control_planes)] if kubernetes.endpoint_is_virtual(site) else []),
         ]
     return rules

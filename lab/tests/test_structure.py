@@ -162,9 +162,9 @@ def test_every_site_keeps_every_contract(file: Path, role: str, hosts: str) -> N
 
 
 def test_every_play_has_machines_in_some_site() -> None:
-    """Not in every one: an engine is simulated or real."""
+    """Not in every one: an engine is simulated or real, and a stage is optional."""
     plays = {(stage.name, play["hosts"]) for stage in STAGES for play in parsed(stage.playbook)}
-    assert {(stage, hosts) for stage, hosts in plays if not any(members(hosts, built(file)) for file in SITES)} == set()
+    assert {(stage, hosts) for stage, hosts in plays if not any(members(hosts, built(file)) for file in [*SITES, *VALID])} == set()
 
 
 @pytest.mark.parametrize("file", SITES, ids=lambda file: file.parent.name)
