@@ -1,6 +1,7 @@
 #!/usr/bin/python
 """What decides whether a machine can be a node. Only reads."""
 
+import os
 import socket
 import time
 from pathlib import Path
@@ -54,13 +55,24 @@ def read(path):
     return file.read_text() if file.exists() else ""
 
 
+def notice(found, processors):
+    """What such a machine lacks of what kubeadm asks for, and works without; nothing on one that lacks nothing."""
+    lacking = [] if processors > 1 else ["it has one processor (check NumCPU)"]
+    if "cpuset" not in found:
+        lacking.append("its kernel has no control group for sets of processors (check SystemVerification)")
+    return f"a node kubeadm would refuse: {', and '.join(lacking)}; the site tolerates it" if lacking else ""
+
+
 def main():
     module = AnsibleModule(argument_spec={"names": {"type": "list", "elements": "str", "default": []}}, supports_check_mode=True)
     chronyc = module.get_bin_path("chronyc")
     tracking = module.run_command([chronyc, "-c", "tracking"])[1] if chronyc else ""
+    found = controllers(read("/sys/fs/cgroup/cgroup.controllers"))
     module.exit_json(
         changed=False,
-        controllers=controllers(read("/sys/fs/cgroup/cgroup.controllers")),
+        # It reaches the operator's screen through callback strata_progress.
+        notice=notice(found, os.cpu_count() or 1),
+        controllers=found,
         memory_mib=memory_mib(read("/proc/meminfo")),
         swap=swap(read("/proc/swaps")),
         clock_offset_seconds=offset_seconds(tracking),
