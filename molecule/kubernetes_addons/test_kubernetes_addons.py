@@ -1,0 +1,151 @@
+"""What role kubernetes_addons promises: pods find and reach each other, keep what they write, and are reached from outside."""
+
+import socket
+import urllib.request
+import uuid
+
+import pytest
+
+from lab.kubernetes import live
+from lab.wait import wait_for
+
+SECONDS = 300
+METRICS_SECONDS = 180
+
+
+@pytest.fixture(scope="module")
+def known(played, variables):
+    found = played("kubernetes_addons")
+    assert found, "role kubernetes_addons is played on no machine, so nothing can be checked"
+    return variables(found[0])
+
+
+@pytest.fixture(scope="module")
+def cluster(known):
+    return live.cluster(known)
+
+
+@pytest.fixture
+def namespace(cluster):
+    with live.namespace(cluster) as name:
+        yield name
+
+
+def finished(cluster, namespace, name):
+    """The words of a pod that ended well; the check fails with those of one that did not."""
+
+    def phase():
+        return live.get(cluster, "pod", name, f"--namespace={namespace}")["status"].get("phase", "")
+
+    ended = wait_for(f"pod {name} has ended", phase, lambda seen: seen in ("Succeeded", "Failed"), SECONDS, pause_seconds=1.0)
+    words = cluster.run("--namespace", namespace, "logs", name).stdout
+    assert ended == "Succeeded", f"{name}: {words}"
+    return words
+
+
+def on(node):
+    """A pod's place."""
+    return {"nodeSelector": {"kubernetes.io/hostname": node}, "tolerations": [{"operator": "Exists"}]}
+
+
+def shell(known, name, script, **more):
+    return live.pod(name, live.image(known, "busybox"), "/bin/sh", "-ec", script, **more)
+
+
+def web(known, name, node=""):
+    """A pod that says its own name over HTTP."""
+    place = {"spec": on(node)} if node else {}
+    return live.pod(name, live.image(known, "agnhost"), "/agnhost", "netexec", "--http-port=8080", label="web", **place)
+
+
+def service(name, kind):
+    ports = [{"port": 80, "targetPort": 8080}]
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {"type": kind, "selector": {"app": "web"}, "ports": ports}}
+
+
+def claim(name, storage_class):
+    size = {"requests": {"storage": "16Mi"}}
+    spec = {"accessModes": ["ReadWriteOnce"], "storageClassName": storage_class, "resources": size}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
+
+
+def with_volume(known, name, script, node):
+    volume = {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]}
+    return shell(known, name, script, volumeMounts=[{"name": "data", "mountPath": "/data"}], spec={**on(node), **volume})
+
+
+def test_every_node_is_one_of_the_site_and_ready(cluster, known):
+    nodes = {node["metadata"]["name"]: node for node in live.get(cluster, "nodes")["items"]}
+    assert sorted(nodes) == sorted(known["kubernetes_addons_nodes"])
+    assert [name for name, node in nodes.items() if not live.ready(node)] == []
+
+
+def test_names_of_services_are_found_in_pods(cluster, known, namespace):
+    live.make(cluster, namespace, service("web", "ClusterIP"), shell(known, "asks", f"nslookup web.{namespace}.svc.cluster.local"))
+    wanted = live.get(cluster, "service", "web", f"--namespace={namespace}")["spec"]["clusterIP"]
+    assert wanted in finished(cluster, namespace, "asks")
+
+
+def test_pods_of_different_nodes_reach_each_other_through_a_service(cluster, known, namespace):
+    workers = known["kubernetes_addons_workers"]
+    live.make(cluster, namespace, service("web", "ClusterIP"), web(known, "server", workers[0]))
+    live.wait_for_pods(cluster, namespace, "app=web", 1, SECONDS)
+    live.make(cluster, namespace, shell(known, "asks", "wget -q -T 20 -O - http://web/hostname", spec=on(workers[-1])))
+    assert finished(cluster, namespace, "asks") == "server"
+
+
+def test_what_runs_is_measured(cluster):
+    words = wait_for(
+        "figures of every node",
+        lambda: cluster.run("top", "nodes", "--no-headers", good=(0, 1)).stdout.split(),
+        lambda seen: bool(seen) and "<unknown>" not in seen,
+        METRICS_SECONDS,
+        pause_seconds=3.0,
+    )
+    assert any(word.endswith("Mi") for word in words), words
+
+
+def test_a_volume_on_a_node_keeps_what_is_written(cluster, known, namespace):
+    node, text = known["kubernetes_addons_workers"][0], uuid.uuid4().hex
+    live.make(cluster, namespace, claim("data", "local"), with_volume(known, "writes", f"echo {text} > /data/word; sync", node))
+    finished(cluster, namespace, "writes")
+    live.make(cluster, namespace, with_volume(known, "reads", "cat /data/word", node))
+    assert finished(cluster, namespace, "reads").strip() == text
+
+
+def test_a_volume_on_the_nas_is_read_on_another_worker(cluster, known, namespace):
+    if not known["kubernetes_addons_volumes"]:
+        pytest.skip("the site keeps no volumes on its NAS (kubernetes.storage)")
+    workers, text = known["kubernetes_addons_workers"], uuid.uuid4().hex
+    live.make(cluster, namespace, claim("data", "nas"), with_volume(known, "writes", f"echo {text} > /data/word; sync", workers[0]))
+    finished(cluster, namespace, "writes")
+    live.make(cluster, namespace, with_volume(known, "reads", "cat /data/word", workers[-1]))
+    assert finished(cluster, namespace, "reads").strip() == text
+
+
+def address_of(cluster, namespace, name):
+    def probe():
+        found = live.get(cluster, "service", name, f"--namespace={namespace}")["status"]["loadBalancer"].get("ingress", [])
+        return found[0]["ip"] if found else ""
+
+    return wait_for(f"service {name} has an address", probe, bool, SECONDS, pause_seconds=1.0)
+
+
+def test_a_service_is_reached_from_outside_at_an_address_of_its_own(cluster, known, namespace):
+    """From the controller, which is in another network: through the router, where the site has one."""
+    if not known["kubernetes_addons_addresses"]:
+        pytest.skip("the site has no addresses for services (kubernetes.load_balancer)")
+    live.make(cluster, namespace, service("web", "LoadBalancer"), web(known, "server"))
+    live.wait_for_pods(cluster, namespace, "app=web", 1, SECONDS)
+    address = address_of(cluster, namespace, "web")
+    first, last = (socket.inet_aton(end) for end in known["kubernetes_addons_addresses"].split("-"))
+    assert first <= socket.inet_aton(address) <= last, address
+
+    def answer():
+        try:
+            with urllib.request.urlopen(f"http://{address}/hostname", timeout=5) as said:
+                return said.read().decode()
+        except OSError as error:
+            return f"({error})"
+
+    assert wait_for(f"http://{address} answers", answer, lambda said: not said.startswith("("), SECONDS, pause_seconds=1.0) == "server"
