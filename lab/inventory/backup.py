@@ -60,7 +60,8 @@ def described(name: str, extra: Source | None) -> Variables:
         return source(name, GIT_PATHS, stop_for_restore=GIT_UNITS, after_restore=[["/usr/local/sbin/git-server-apply", "--force"]])
     if name == kubernetes.SOURCE:
         # A snapshot that etcd makes itself: its files are of no use to anyone while it writes them.
-        return source(name, [kubernetes.SAVED], before=[["/usr/local/sbin/kubernetes-save"]], after_restore=[["/usr/local/sbin/kubernetes-restore"]])
+        save, restore = ["/usr/local/sbin/kubernetes-save"], ["/usr/local/sbin/kubernetes-restore"]
+        return source(name, [kubernetes.SAVED], before=[save], after_restore=[restore])
     if name == AUTHORITY:
         return source(name, [COPY_OF_AUTHORITY])
     path = nas.path(name.removeprefix("nas-"))

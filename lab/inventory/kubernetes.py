@@ -78,16 +78,25 @@ def node(site: Site, ours: Kubernetes, machine: Machine) -> Variables:
     """Role kubernetes_node."""
     is_control_plane = machine in kubernetes.control_planes(site)
     least = 1700 if is_control_plane else 700  # what kubeadm asks of a control plane; what the cluster's own pods take
-    found = {
+    found: Variables = {
         "kubernetes_node_project": str(PROJECT),
         "kubernetes_node_artifacts": artifacts(ours),
-        "kubernetes_node_images": ["node", *(["control_plane"] if is_control_plane else []), *(f"addon:{one}" for one in wanted_addons(ours))],
+        "kubernetes_node_images": [
+            "node",
+            *(["control_plane"] if is_control_plane else []),
+            *(f"addon:{one}" for one in wanted_addons(ours)),
+        ],
         "kubernetes_node_binaries": ["kubelet", "kubeadm", "kubectl", *(["etcdctl", "etcdutl"] if is_control_plane else [])],
         "kubernetes_node_names": {other.name: str(other.address) for other in kubernetes.nodes(site)} | api_name(site, ours),
         "kubernetes_node_memory_mib": least,
     }
     if ours.storage:
-        mount = {"server": f"{nas_machine(site)}.{site.domain}", "export": nas.path(ours.storage.dataset), "path": VOLUMES, "read_only": False}
+        mount = {
+            "server": f"{nas_machine(site)}.{site.domain}",
+            "export": nas.path(ours.storage.dataset),
+            "path": VOLUMES,
+            "read_only": False,
+        }
         found["nas_client_mounts"] = [mount]
     return found
 
@@ -124,7 +133,7 @@ def control_plane(site: Site, ours: Kubernetes, secrets: Mapping[str, str], mach
         "kubernetes_control_plane_encryption_key": encryption_key(secret(site, secrets, ours.encryption.secret)),
         "kubernetes_control_plane_pod_security": ours.pod_security,
         "kubernetes_control_plane_runs_workloads": not kubernetes.workers(site),
-        "kubernetes_control_plane_tolerated": tolerated(machine),
+        "kubernetes_control_plane_tolerated": tolerated(site, machine),
         "kubernetes_control_plane_kubeconfig": str(kubeconfig(site)),
         "kubernetes_control_plane_saved": SAVED,
     }
@@ -137,7 +146,7 @@ def worker(site: Site, ours: Kubernetes, machine: Machine) -> Variables:
         "kubernetes_worker_address": str(machine.address),
         "kubernetes_worker_first": kubernetes.control_planes(site)[0].name,
         "kubernetes_worker_endpoint": api(site, ours),
-        "kubernetes_worker_tolerated": tolerated(machine),
+        "kubernetes_worker_tolerated": tolerated(site, machine),
     }
 
 
@@ -167,11 +176,13 @@ def encryption_key(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def tolerated(machine: Machine) -> list[str]:
-    """Checks of kubeadm that such a machine cannot pass, though a cluster works on it; each is said when it is passed over."""
-    few = [FEW_PROCESSORS] if machine.vcpus < 2 or machine.platform.kind == "vm" else []
-    # User Mode Linux has one processor, and so no control group for sets of them.
-    return few + ([NOT_LIKE_OTHERS] if machine.platform.kind in ("vm", "ovirt") else [])
+def tolerated(site: Site, machine: Machine) -> list[str]:
+    """Checks of kubeadm that such a machine cannot pass, though a cluster works on it; role kubernetes_node says so."""
+    kind = machine.platform.kind
+    # Guests of a simulated engine are what vms are: User Mode Linux, with one processor, and so no control group for sets of them.
+    if kind == "vm" or (kind == "ovirt" and site.ovirt is not None and site.ovirt.engine.kind == "simulator"):
+        return [FEW_PROCESSORS, NOT_LIKE_OTHERS]
+    return [FEW_PROCESSORS] if kind == "ovirt" and machine.vcpus < 2 else []
 
 
 def firewall(site: Site, name: str) -> list[Variables]:
@@ -181,7 +192,9 @@ def firewall(site: Site, name: str) -> list[Variables]:
         return []
     peers = merged([str(leg.address) for other in kubernetes.nodes(site) for leg in other.interfaces.values()])
     inside = merged([*peers, str(ours.pods)])
-    lab = merged([*(str(subnet.cidr) for subnet in site.network.subnets.values()), *map(str, site.network.uplink.manage_from), str(ours.pods)])
+    lab = merged(
+        [*(str(subnet.cidr) for subnet in site.network.subnets.values()), *map(str, site.network.uplink.manage_from), str(ours.pods)]
+    )
 
     def rule(comment: str, protocol: str, ports: list[int], sources: list[str]) -> Variables:
         return {"comment": comment, "protocol": protocol, "ports": ports, "sources": sources, "interfaces": []}

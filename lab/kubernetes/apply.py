@@ -57,7 +57,7 @@ def apply(cluster: Cluster, manifests: Iterable[str], *, check: bool = False) ->
     names = [name(one) for one in found]
     what = f"{len(found)} objects of the cluster"
     if check and not cluster.kubeconfig.is_file():  # a cluster that is not there yet has no object either
-        return Change(what, True, {}, {one: "is made" for one in names})
+        return Change(what, True, {}, dict.fromkeys(names, "is made"))
     early = [one for one in found if one["kind"] in FIRST]
     late = [one for one in found if one["kind"] not in FIRST]
     first = _bring(cluster, early, check=check)

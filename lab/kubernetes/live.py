@@ -107,6 +107,9 @@ def namespace(ours: Cluster) -> Iterator[str]:
     name = f"{PREFIX}-{uuid.uuid4().hex[:8]}"
     ours.run("create", "namespace", name)
     try:
+        # No pod is let in before its account is there, and the cluster makes that after the namespace.
+        account = ("serviceaccount", "default", f"--namespace={name}", "--ignore-not-found", "--output=name")
+        wait_for(f"namespace {name} has its account", lambda: ours.run("get", *account).stdout.strip(), bool, GONE_SECONDS)
         yield name
     finally:
         ours.run("delete", "namespace", name, "--wait=false")

@@ -98,11 +98,13 @@ def endpoint_leads_to_the_api(site: Site) -> Iterator[Finding]:
     record, address = records[ours.endpoint], kubernetes.endpoint(site)
     if record.machine is not None:
         alone = len(found) == 1 and record.machine == found[0].name
-        if not alone and record.machine in site.machines:
-            message = f"{ours.endpoint} is the name of machine {record.machine}, and the API of {len(found)} control planes needs an"
-            message = f"{message} address that moves" if len(found) > 1 else f"{ours.endpoint} leads to {record.machine}, not to {found[0].name}"
-            fix = f"{{name: {ours.endpoint}, subnet: {first}, host: N}}" if len(found) > 1 else f"machine: {found[0].name}"
-            yield Finding(at, message, fix)
+        several = (
+            f"{ours.endpoint} is the name of machine {record.machine}, and the API of {len(found)} control planes needs an address that"
+        )
+        if not alone and record.machine in site.machines and len(found) > 1:
+            yield Finding(at, f"{several} moves", f"{{name: {ours.endpoint}, subnet: {first}, host: N}}")
+        elif not alone and record.machine in site.machines:
+            yield Finding(at, f"{ours.endpoint} leads to {record.machine}, not to {found[0].name}", f"machine: {found[0].name}")
     elif address is not None and first in site.network.subnets and address not in site.network.subnets[first].cidr:
         message = f"{address} of {ours.endpoint} is not in {first}, where the control planes are, so none could answer for it"
         yield Finding(at, message, f"{{name: {ours.endpoint}, subnet: {first}, host: N}}")
@@ -119,7 +121,9 @@ def ranges_are_apart(site: Site) -> Iterator[Finding]:
     for key, network in (("pods", ours.pods), ("services", ours.services)):
         for name, other in others.items():
             if network.overlaps(other):
-                yield Finding(("kubernetes", key), f"{network} overlaps {name} ({other})", _free(network, [*taken, ours.pods, ours.services]))
+                yield Finding(
+                    ("kubernetes", key), f"{network} overlaps {name} ({other})", _free(network, [*taken, ours.pods, ours.services])
+                )
                 break
         others |= {f"kubernetes.{key}": network}
 

@@ -64,7 +64,7 @@ def test_control_groups_are_systemds(machines):
 def test_the_image_below_every_pod_is_kept(machines):
     def check(machine):
         name, host, _ = machine
-        with_pause = host.check_output("sed -n \"s/^ *sandbox = '//p\" /etc/containerd/config.toml").rstrip("'")
+        with_pause = host.check_output('sed -n "s/^ *sandbox = \'//p" /etc/containerd/config.toml').rstrip("'")
         assert "/pause:" in with_pause, f"{name}: {with_pause}"
 
     each(check, machines)

@@ -60,7 +60,12 @@ def web(known, name, node=""):
 
 def service(name, kind):
     ports = [{"port": 80, "targetPort": 8080}]
-    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {"type": kind, "selector": {"app": "web"}, "ports": ports}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"type": kind, "selector": {"app": "web"}, "ports": ports},
+    }
 
 
 def claim(name, storage_class):

@@ -100,7 +100,7 @@ def test_who_did_what_is_written_down_without_what_is_secret(cluster, machines, 
     text = uuid.uuid4().hex
     live.make(cluster, namespace, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "audited"}, "stringData": {"word": text}})
     # Behind an address that moves, any of the API servers may have been asked.
-    command = f"grep --fixed-strings '\"namespace\":\"{namespace}\",\"name\":\"audited\"' /var/log/kubernetes/audit.log"
+    command = f'grep --fixed-strings \'"namespace":"{namespace}","name":"audited"\' /var/log/kubernetes/audit.log'
     found = "".join(host.run(command).stdout for _, host, _ in machines)
     assert '"verb":"' in found, "nothing about the secret is in any audit log"
     assert text not in found and base64.b64encode(text.encode()).decode() not in found

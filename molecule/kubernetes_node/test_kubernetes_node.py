@@ -66,7 +66,12 @@ def test_every_image_is_there_as_it_was_built_and_stays(machines):
         listed = host.check_output("ctr --namespace k8s.io images list")
         missing = [one.reference for one in wanted if not any(one.reference in line and one.digest in line for line in listed.splitlines())]
         assert missing == [], f"{name}: {missing}"
-        pinned = {tag for one in json.loads(host.check_output("crictl images --output json"))["images"] if one.get("pinned") for tag in one["repoTags"]}
+        pinned = {
+            tag
+            for one in json.loads(host.check_output("crictl images --output json"))["images"]
+            if one.get("pinned")
+            for tag in one["repoTags"]
+        }
         assert {one.reference for one in wanted} <= pinned, f"{name}: {pinned}"
 
     each(check, machines)

@@ -43,10 +43,21 @@ def spread(name, reference, count):
         {"key": f"node.kubernetes.io/{why}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": PATIENCE_SECONDS}
         for why in ("not-ready", "unreachable")
     ]
-    apart = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {"matchLabels": {"app": name}}}
-    template = live.pod(name, reference, "/agnhost", "netexec", "--http-port=8080", spec={"tolerations": lost, "topologySpreadConstraints": [apart]})
+    apart = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": {"app": name}},
+    }
+    template = live.pod(
+        name, reference, "/agnhost", "netexec", "--http-port=8080", spec={"tolerations": lost, "topologySpreadConstraints": [apart]}
+    )
     template["spec"].pop("restartPolicy")
-    spec = {"replicas": count, "selector": {"matchLabels": {"app": name}}, "template": {"metadata": {"labels": {"app": name}}, "spec": template["spec"]}}
+    spec = {
+        "replicas": count,
+        "selector": {"matchLabels": {"app": name}},
+        "template": {"metadata": {"labels": {"app": name}}, "spec": template["spec"]},
+    }
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
 
 

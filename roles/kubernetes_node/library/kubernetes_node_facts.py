@@ -64,6 +64,7 @@ def notice(found, processors):
 
 
 def main():
+    """Reads and reports."""
     module = AnsibleModule(argument_spec={"names": {"type": "list", "elements": "str", "default": []}}, supports_check_mode=True)
     chronyc = module.get_bin_path("chronyc")
     tracking = module.run_command([chronyc, "-c", "tracking"])[1] if chronyc else ""
