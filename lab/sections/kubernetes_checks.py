@@ -17,8 +17,8 @@ from lab.site_yaml import Location
 if TYPE_CHECKING:
     from lab.site import Site
 
-# kubeadm refuses a control plane with less; a worker with less runs the cluster's own pods and little else.
-CONTROL_PLANE_GIB, WORKER_GIB, DISK_GIB = 1.7, 0.75, 6
+# kubeadm refuses a control plane with less than 1700 MiB, without what its kernel keeps; a smaller worker runs little but the cluster's own.
+CONTROL_PLANE_GIB, WORKER_GIB, DISK_GIB = 1.75, 0.75, 6
 MOST_CONTROL_PLANES = 5  # each further one makes every write of etcd slower
 WITH_A_KERNEL = ("vm", "ovirt", "metal")
 

@@ -7,7 +7,7 @@ if ! echo "$checksum  $archive" | sha256sum --check --quiet > /dev/null; then
   rm -f "$archive"
   exit 1
 fi
-ctr --namespace k8s.io images import --digests "$archive" > /dev/null
+ctr --namespace k8s.io images import "$archive" > /dev/null
 if ! ctr --namespace k8s.io images list | grep -F "$reference " | grep -qF "$digest"; then
   echo "$archive: imported, but containerd does not list $reference as $digest; fix: remove $archive on the controller, it is built anew" >&2
   exit 1
