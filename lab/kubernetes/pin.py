@@ -1,7 +1,7 @@
 """Pins a product to a version: writes its go.mod and go.sum anew. For those who maintain Strata; a build changes neither.
 
-`python -m lab.kubernetes.pin FOLDER VERSION`, as `kubernetes-1.36 v1.36.4`. Every checksum is asked of Go's checksum database; a module that it
-does not know has to be named in GONOSUMDB, and is then trusted as the proxy serves it now.
+`python -m lab.kubernetes.pin FOLDER VERSION`, as in `kubernetes-1.36 v1.36.4`. Every checksum is asked of Go's checksum database; a
+module that it does not know has to be named in GONOSUMDB, and is then trusted as the proxy serves it now.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def pin(product: Product, version: str) -> None:
         upstream.append(json.loads(call([go, "mod", "edit", "-json", fetched["GoMod"]], environment)))
     (folder / "go.sum").unlink(missing_ok=True)
     (folder / "go.mod").write_text(go_mod(product, version, upstream), encoding="utf-8")
-    call([go, "list", "-deps", *product.programs.values()], environment, folder)
+    call([go, "list", "-deps", "tool"], environment, folder)
 
 
 def modules(product: Product) -> list[str]:
@@ -57,6 +57,8 @@ def go_mod(product: Product, version: str, upstream: list[Any]) -> str:
     replaced = dict(sorted({**dict(of_upstream(upstream, version)), **of_product(product)}.items()))
     if replaced:
         lines += ["", "replace (", *(f"\t{old} => {new}" for old, new in replaced.items()), ")"]
+    # Named as tools the programs belong to our module, so that Go writes down all they need and can read it fast.
+    lines += ["", "tool (", *(f"\t{package}" for package in sorted(product.programs.values())), ")"]
     return "\n".join(lines) + "\n"
 
 

@@ -51,7 +51,7 @@ def kubelet_problem(server: Version, kubelet: Version) -> str:
 def upgrade_problem(now: Version, wanted: Version) -> str:
     """Why a control plane cannot go from one version to the other in one step; nothing where it can, also where they are the same."""
     if wanted < now:
-        return f"the cluster runs {now} and cannot go back to {wanted}; fix: version: {str(now)[1:]}, or restore an older backup of etcd"
+        return f'the cluster runs {now} and cannot go back to {wanted}; fix: version: "{str(now)[1:]}", or restore an older backup of etcd'
     if wanted.major != now.major or wanted.minor - now.minor > 1:
         step = f"{now.major}.{now.minor + 1}"
         return f"from {now} to {wanted} a minor is left out, which upstream does not support; fix: upgrade to {step} first"
