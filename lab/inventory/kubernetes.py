@@ -124,7 +124,7 @@ def control_plane(site: Site, ours: Kubernetes, secrets: Mapping[str, str], mach
             "address": f"{kubernetes.endpoint(site)}/{prefix}" if is_virtual else "",
             "interface": leg.interface,
             "priority": 150 - everyone.index(machine),
-            "router_id": 1 + int(kubernetes.endpoint(site) or 0) % 255,  # of VRRP: the same on all, and another one than of a neighbour
+            "vrrp_id": 1 + int(kubernetes.endpoint(site) or 0) % 255,  # of VRRP: the same on all, and another one than of a neighbour
             "port": PROXIES,
         },
         "kubernetes_control_plane_peers": [{"name": other.name, "address": str(other.address)} for other in everyone],
