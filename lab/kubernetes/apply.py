@@ -44,7 +44,8 @@ class Cluster:
             raise LabError(f"{self.kubectl}: is not there; fix: ./inv up makes it") from None
         if done.returncode not in good:
             said = done.stderr.strip() or done.stdout.strip() or f"ended with code {done.returncode}"
-            raise LabError(f"kubectl {words[0]} ({self.kubeconfig}): {said}; fix: {_fix(said)}")
+            verb = next(word for word in words if not word.startswith("-"))
+            raise LabError(f"kubectl {verb} ({self.kubeconfig}): {said}; fix: {_fix(said)}")
         return done
 
 
@@ -78,9 +79,9 @@ def ready(cluster: Cluster, workloads: Iterable[str], limit_seconds: int) -> Non
     for workload in workloads:
         namespace, _, rest = workload.partition("/")
         try:
-            cluster.run("--namespace", namespace, "rollout", "status", rest, f"--timeout={limit_seconds}s")
+            cluster.run(f"--namespace={namespace}", "rollout", "status", rest, f"--timeout={limit_seconds}s")
         except LabError as error:
-            pods = cluster.run("--namespace", namespace, "get", "pods", "--output=wide").stdout.strip()
+            pods = cluster.run(f"--namespace={namespace}", "get", "pods", "--output=wide").stdout.strip() or "(no pod)"
             raise LabError(f"{error}\n{workload} is not ready after {limit_seconds} s; its namespace has:\n{pods}") from None
 
 
@@ -127,6 +128,8 @@ def _bring(cluster: Cluster, objects: list[Object], *, check: bool) -> str:
 def _fix(said: str) -> str:
     if any(words in said.lower() for words in UNREACHABLE):
         return "does the API answer? ./inv verify kubernetes says what of the cluster does not work"
+    if "no such file" in said:
+        return "./inv up --only kubernetes --force fetches the kubeconfig"
     if "Unauthorized" in said or "certificate" in said:
         return "the kubeconfig is of another cluster, or has run out: ./inv up --only kubernetes --force fetches it anew"
     return "kubectl's own words are above"

@@ -55,7 +55,7 @@ def get(ours: Cluster, *words: str) -> Any:
 
 def make(ours: Cluster, namespace: str, *objects: Object) -> None:
     """Makes objects in a namespace."""
-    ours.run("--namespace", namespace, "apply", "--filename=-", given=yaml.safe_dump_all(objects))
+    ours.run(f"--namespace={namespace}", "apply", "--filename=-", given=yaml.safe_dump_all(objects))
 
 
 def ready(node: Object) -> bool:

@@ -38,7 +38,7 @@ def finished(cluster, namespace, name):
         return live.get(cluster, "pod", name, f"--namespace={namespace}")["status"].get("phase", "")
 
     ended = wait_for(f"pod {name} has ended", phase, lambda seen: seen in ("Succeeded", "Failed"), SECONDS, pause_seconds=1.0)
-    words = cluster.run("--namespace", namespace, "logs", name).stdout
+    words = cluster.run(f"--namespace={namespace}", "logs", name).stdout
     assert ended == "Succeeded", f"{name}: {words}"
     return words
 

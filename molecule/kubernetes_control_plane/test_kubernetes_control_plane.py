@@ -147,7 +147,7 @@ def test_the_state_of_the_cluster_comes_back_from_a_backup(cluster, machines, fi
     _, host, _ = first
     live.make(cluster, namespace, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept"}, "data": {"word": "before"}})
     host.check_output("/usr/local/sbin/kubernetes-save")
-    cluster.run("--namespace", namespace, "delete", "configmap", "kept")
+    cluster.run(f"--namespace={namespace}", "delete", "configmap", "kept")
     host.check_output("/usr/local/sbin/kubernetes-restore")
     wait_for("the API answers again", lambda: answers(cluster), lambda said: said == "ok", API_SECONDS, pause_seconds=2.0)
     assert live.get(cluster, "configmap", "kept", f"--namespace={namespace}")["data"]["word"] == "before"
