@@ -176,6 +176,14 @@ def ssh(_: Context, machine: str, site: str = find.DEFAULT) -> None:
     _on(site, lambda path: logins.login(path, machine))
 
 
+@task(positional=["target"], help=SITE | {"target": "a folder, made where it is missing"})
+def mirror(_: Context, target: str, site: str = find.DEFAULT) -> None:
+    """Copy the cluster's binaries and images to TARGET"""
+    from lab.kubernetes import carry
+
+    _on(site, lambda path: carry.carry(path, Path(target)))
+
+
 def _test(name: str, function: str, summary: str, *, default: bool = False) -> Task[Any]:
     def body(_: Context) -> None:
         from lab import testing
@@ -225,5 +233,5 @@ test = Collection(
     _test("roles", "roles", "Test every role"),
     _test("rehearsal", "rehearsal", "Build, break, continue, remove"),
 )
-namespace = Collection(up, plan, verify, status, validate, stages, down, drill, restore, doctor, docs, ssh, test)
+namespace = Collection(up, plan, verify, status, validate, stages, down, drill, restore, doctor, docs, ssh, mirror, test)
 namespace.add_collection(Collection("stage", *(_stage(stage.name) for stage in STAGES)))

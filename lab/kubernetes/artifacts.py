@@ -52,6 +52,7 @@ def ensure(source: Source, version: str, addons: Sequence[str], say: Say = lambd
         return _packages(version)
     if (found := find(source, version, addons)) is not None:
         return found
+    compiler.make_cache(CACHE)
     # A lock of its own: machines can be made during these minutes.
     with exclusive(LOCK):
         if (found := find(source, version, addons)) is None:
@@ -60,8 +61,7 @@ def ensure(source: Source, version: str, addons: Sequence[str], say: Say = lambd
                 mirror.fetch(source.place, folder, say)
             else:
                 build(version, tuple(addons), folder, say)
-            found = manifest.load(folder)
-    _check(found, version, addons)
+            found = _load(folder, version, addons)
     return found
 
 
@@ -73,7 +73,7 @@ def find(source: Source, version: str, addons: Sequence[str]) -> Artifacts | Non
     if source.kind == "packages":
         return _packages(version)
     folder = place(source, version, addons)
-    return manifest.load(folder) if (folder / manifest.NAME).is_file() else None
+    return _load(folder, version, addons) if (folder / manifest.NAME).is_file() else None
 
 
 def place(source: Source, version: str, addons: Sequence[str]) -> Path:
@@ -157,15 +157,16 @@ def _packages(version: str) -> Artifacts:
     return Artifacts(found, None, {}, (), {}, {"kubernetes": found}, {})
 
 
-def _check(found: Artifacts, version: str, addons: Sequence[str]) -> None:
-    """Whether the set is the wanted one: a mirror may have been filled for another site.
+def _load(folder: Path, version: str, addons: Sequence[str]) -> Artifacts:
+    """The set of a folder, if it is the wanted one: a mirror may have been filled for another site.
 
-    Raises InputError naming what is missing.
+    Raises InputError naming what is missing, LabError where a file is damaged.
     """
-    wanted = str(versions.parse(version))
+    found, wanted = manifest.load(folder), str(versions.parse(version))
     if found.kubernetes != wanted:
-        raise InputError(f"{found.folder}: is of Kubernetes {found.kubernetes}, and {wanted} is wanted; fix: fill a mirror for {wanted}")
+        raise InputError(f"{folder}: is of Kubernetes {found.kubernetes}, and {wanted} is wanted; fix: fill a mirror for {wanted}")
     roles = {image.role for image in found.images}
     missing = [addon for addon in sorted(addons) if f"addon:{addon}" not in roles]
     if missing:
-        raise InputError(f"{found.folder}: has no images of {', '.join(missing)}; fix: fill the mirror again for this site")
+        raise InputError(f"{folder}: has no images of {', '.join(missing)}; fix: fill the mirror again for this site")
+    return found

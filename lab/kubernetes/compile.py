@@ -45,8 +45,8 @@ def ensure(product: Product, cache: Path, say: Callable[[str], None] = lambda _:
     wanted = place(product, cache)
     if wanted.is_dir():
         return wanted
-    goroot = toolchain.ensure(cache, say)
     check_space(cache)
+    goroot = toolchain.ensure(cache, say)
     partial = wanted.with_name(f"{wanted.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -132,8 +132,16 @@ def built_name(package: str) -> str:
 
 
 def check_space(cache: Path) -> None:
-    """Raises LabError before a build that would fill the disk."""
-    cache.mkdir(parents=True, exist_ok=True)
+    """Raises LabError before a build that would fill the disk, or may not write there."""
+    make_cache(cache)
     free = shutil.disk_usage(cache).free
     if free < FREE_GIB * GIB:
         raise LabError(f"{cache}: {free / GIB:.1f} GiB are free, and a build needs {FREE_GIB}; fix: make room there, then run again")
+
+
+def make_cache(cache: Path) -> None:
+    """Raises LabError where it cannot be made."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabError(f"{cache}: cannot be made ({error.strerror}); fix: run as root, or make it yours") from None

@@ -66,9 +66,15 @@ def pick(tar: Path, folder: Path) -> None:
     """
     with tarfile.open(tar, "r:") as archive:
         for entry in archive:
-            entry.name = entry.name.removeprefix("./")
-            if (entry.isfile() or entry.issym()) and is_wanted(entry.name):
-                archive.extract(entry, folder, set_attrs=False, filter="data")
+            file = folder / entry.name
+            if not is_wanted(entry.name.removeprefix("./")):
+                continue
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if entry.issym():
+                file.symlink_to(entry.linkname)
+            elif (content := archive.extractfile(entry)) is not None:
+                file.write_bytes(content.read())
+                file.chmod(0o755)
     for name in (NFT, BUSYBOX, LOADER):
         if not (folder / name).exists():
             raise LabError(f"programs of images ({SUITE}): {', '.join(PACKAGES)} have no {name}; fix: tell Strata's authors")
@@ -82,14 +88,13 @@ def is_wanted(path: str) -> bool:
 def nft(folder: Path) -> list[Member]:
     """nft with its libraries, for an image that has nothing else of Debian."""
     members: list[Member] = [*MERGED, File(f"/{NFT}", folder / NFT), _member(folder, folder / LOADER)]
-    members += [_member(folder, path) for path in sorted((folder / LIBRARIES).iterdir()) if path != folder / LOADER]
+    members += [_member(folder, path) for path in sorted((folder / LIBRARIES).iterdir())]
     return members
 
 
 def busybox(folder: Path) -> list[Member]:
     """busybox with all it can be called by."""
     program = folder / BUSYBOX
-    program.chmod(0o755)
     applets = subprocess.run([program, "--list"], capture_output=True, text=True, check=True).stdout.split()
     links = [Link(f"/bin/{name}", "/bin/busybox") for name in sorted(set(applets) - {"busybox"})]
     return [File("/bin/busybox", program), *links]
@@ -97,7 +102,6 @@ def busybox(folder: Path) -> list[Member]:
 
 def busybox_version(folder: Path) -> str:
     """As busybox says it, such as 1.37.0."""
-    (folder / BUSYBOX).chmod(0o755)
     said = subprocess.run([folder / BUSYBOX], capture_output=True, text=True, check=True).stdout
     return said.split()[1].removeprefix("v")
 

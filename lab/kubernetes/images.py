@@ -154,7 +154,9 @@ def pause(source: Path, version: str, program: Path) -> None:
 
     Raises LabError with the compiler's words.
     """
-    done = subprocess.run([*COMPILER, f"-DVERSION=v{version}", "-o", program, source], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*COMPILER, f"-DVERSION=v{version}", "-o", str(program), str(source)], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         said = " | ".join(done.stderr.strip().splitlines()[-3:])
         raise LabError(f"{source.name} of Kubernetes: gcc failed: {said}; fix: apt-get install gcc libc6-dev, then run again")
@@ -165,7 +167,7 @@ def check_list(kubeadm: Path, release: Release) -> None:
 
     Raises LabError where that are others: then a node would look for them in a registry.
     """
-    words = [kubeadm, "config", "images", "list", "--kubernetes-version", release.kubernetes.version]
+    words = [str(kubeadm), "config", "images", "list", "--kubernetes-version", release.kubernetes.version]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     wanted, ours = set(done.stdout.split()), set(needed(release))
     if done.returncode or wanted != ours:

@@ -133,9 +133,9 @@ def _with_folders(members: Iterable[Member]) -> list[Member]:
             raise ValueError(f"{member.path}: is given twice")
         known[member.path] = member
     above = {str(parent) for path in known for parent in PurePosixPath(path).parents} - {"/"}
-    for path in above - known.keys():
-        known[path] = Folder(path)
-    return [known[path] for path in sorted(known, key=lambda path: path.split("/"))]
+    for name in above - known.keys():
+        known[name] = Folder(name)
+    return [known[name] for name in sorted(known, key=lambda name: name.split("/"))]
 
 
 def _header(name: str, mode: int, size: int) -> tarfile.TarInfo:
