@@ -1,8 +1,8 @@
 """What role kubernetes_addons promises: pods find and reach each other, keep what they write, and are reached from outside."""
 
-import socket
 import urllib.request
 import uuid
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
@@ -119,7 +119,7 @@ def test_a_volume_on_a_node_keeps_what_is_written(cluster, known, namespace):
 
 
 def test_a_volume_on_the_nas_is_read_on_another_worker(cluster, known, namespace):
-    if not known["kubernetes_addons_volumes"]:
+    if not known.get("kubernetes_addons_volumes"):
         pytest.skip("the site keeps no volumes on its NAS (kubernetes.storage)")
     workers, text = known["kubernetes_addons_workers"], uuid.uuid4().hex
     live.make(cluster, namespace, claim("data", "nas"), with_volume(known, "writes", f"echo {text} > /data/word; sync", workers[0]))
@@ -136,15 +136,19 @@ def address_of(cluster, namespace, name):
     return wait_for(f"service {name} has an address", probe, bool, SECONDS, pause_seconds=1.0)
 
 
+def is_of_services(known, address):
+    first, last = map(IPv4Address, known["kubernetes_addons_addresses"].split("-"))
+    return first <= IPv4Address(address) <= last
+
+
 def test_a_service_is_reached_from_outside_at_an_address_of_its_own(cluster, known, namespace):
     """From the controller, which is in another network: through the router, where the site has one."""
-    if not known["kubernetes_addons_addresses"]:
+    if not known.get("kubernetes_addons_addresses"):
         pytest.skip("the site has no addresses for services (kubernetes.load_balancer)")
     live.make(cluster, namespace, service("web", "LoadBalancer"), web(known, "server"))
     live.wait_for_pods(cluster, namespace, "app=web", 1, SECONDS)
     address = address_of(cluster, namespace, "web")
-    first, last = (socket.inet_aton(end) for end in known["kubernetes_addons_addresses"].split("-"))
-    assert first <= socket.inet_aton(address) <= last, address
+    assert is_of_services(known, address), address
 
     def answer():
         try:
@@ -154,3 +158,47 @@ def test_a_service_is_reached_from_outside_at_an_address_of_its_own(cluster, kno
             return f"({error})"
 
     assert wait_for(f"http://{address} answers", answer, lambda said: not said.startswith("("), SECONDS, pause_seconds=1.0) == "server"
+
+
+def named_and_who_may_come(known, members, variables):
+    """A record among the addresses of services, and a machine of another subnet that the router lets through to it."""
+    router = variables(members("router")[0])
+    legs = [(leg["name"], IPv4Network(leg["cidr"]), leg["reach"]) for leg in router["router_legs"]]
+    records = [one for one in router["router_records"] if is_of_services(known, one["address"])]
+    if not records:
+        return None
+    subnet = next(name for name, cidr, _ in legs if IPv4Address(records[0]["address"]) in cidr)
+    for client in members("client"):
+        address = IPv4Address(variables(client)["ansible_host"])
+        if any(address in cidr and subnet in reach for _, cidr, reach in legs):
+            return records[0], client
+    return None
+
+
+@pytest.mark.live
+def test_a_service_is_found_by_name_from_another_subnet(cluster, known, namespace, members, variables, lab):
+    if not known.get("kubernetes_addons_addresses") or not members("router"):
+        pytest.skip("the site has no addresses for services, or no router")
+    found = named_and_who_may_come(known, members, variables)
+    if found is None:
+        pytest.skip("no record names an address of services, or no client in another subnet may come")
+    record, client = found
+    taken = live.get(cluster, "services", "--all-namespaces")["items"]
+    if any(one["ip"] == record["address"] for item in taken for one in item["status"].get("loadBalancer", {}).get("ingress", [])):
+        pytest.skip(f"{record['address']} is in use by a workload")
+    wanted = service("web", "LoadBalancer")
+    wanted["metadata"]["annotations"] = {"metallb.universe.tf/loadBalancerIPs": record["address"]}
+    live.make(cluster, namespace, wanted, web(known, "server"))
+    live.wait_for_pods(cluster, namespace, "app=web", 1, SECONDS)
+    assert address_of(cluster, namespace, "web") == record["address"]
+    url = f"http://{record['name']}.{known['kubernetes_addons_domain']}/hostname"
+    script = f"import urllib.request; print(urllib.request.urlopen({url!r}, timeout=5).read().decode())"
+    said = wait_for(
+        f"{url} answers",
+        lambda: lab(client).run("python3 -c %s", script),
+        lambda done: done.rc == 0,
+        SECONDS,
+        pause_seconds=1.0,
+        where=client,
+    )
+    assert said.stdout.strip() == "server"
