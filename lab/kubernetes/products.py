@@ -75,9 +75,9 @@ def etcd(line: str) -> Product:
     return Product(folder=f"etcd-{line}", module="go.etcd.io/etcd/server/v3", programs=programs)
 
 
-def coredns(line: str) -> Product:
+def coredns(version: str) -> Product:
     """The cluster's DNS; the version is compiled in."""
-    return Product(folder=f"coredns-{line}", module="github.com/coredns/coredns", programs={"coredns": "github.com/coredns/coredns"})
+    return Product(folder=f"coredns-{version}", module="github.com/coredns/coredns", programs={"coredns": "github.com/coredns/coredns"})
 
 
 CONTAINERD = Product(

@@ -65,7 +65,7 @@ def test_a_control_plane_goes_one_minor_at_a_time_and_never_back(now: str, wante
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        ("1.20.2", r"no modules are pinned for 1\.20; fix: version: one of 1\.36\.\d+, or source: \{kind: packages\}"),
+        ("1.20.2", r"no modules are pinned for 1\.20; fix: version: one of 1\.36\.\d+, 1\.37\.\d+, or source: \{kind: packages\}"),
         ("1.36.0", r'what is pinned of 1\.36 is v1\.36\.\d+; fix: version: "1\.36\.\d+"'),
     ],
 )
