@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -69,6 +70,7 @@ class World:
             file.parent.mkdir(parents=True)
             file.write_text(content)
         monkeypatch.setenv("PATH", f"{self.tools}:/usr/bin:/bin")
+        monkeypatch.setattr(tempfile, "tempdir", str(folder))  # where locks are: a real build may hold its own
         monkeypatch.setattr(artifacts, "CACHE", self.cache)
         monkeypatch.setattr(compiler, "FREE_GIB", 0)
 
@@ -261,8 +263,8 @@ def test_a_key_changes_with_whatever_can_change_a_byte(change: Any, same: bool, 
     [
         ("x.go:1:2: github.com/a/b@v1: reading https://p/v1.zip: 403 Forbidden", "make the Go module proxy reachable, or name another"),
         ("dial tcp: lookup proxy.example.org: no such host", "make the Go module proxy reachable"),
-        ("verifying a@v1: checksum mismatch", "is not the pinned one: do not use that proxy"),
-        ("missing go.sum entry for module providing package a", "is not the pinned one"),
+        ("verifying a@v1: checksum mismatch", "the module that was served is not the pinned one: do not use that proxy"),
+        ("missing go.sum entry for module providing package a", "the module that was served is not the pinned one"),
         ("write /tmp/x: no space left on device", "make room on the disk of the cache"),
         ("link: signal: killed", "the linker needs 3 GiB of memory"),
         ("./main.go:3:1: syntax error", "read what it said"),
