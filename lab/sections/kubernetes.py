@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from lab import addressing
+from lab.kubernetes.releases import RELEASES
 from lab.site_fields import HostOrAddress, Name, NetworkRange, refuse, shown
 from lab.site_machines import Machine
 from lab.site_model import Model, SecretReference
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from lab.site import Site
 
 CONTROL_PLANE, WORKER = "kubernetes_control_plane", "kubernetes_worker"
-# Releases whose modules are pinned (lab/kubernetes/modules). kube-proxy's nftables mode, and kubeadm's v1beta4, are older than any of them.
-MINORS = ("1.36",)
+# Those whose modules are pinned. kube-proxy's nftables mode, and kubeadm's v1beta4, are older than any of them.
+MINORS = tuple(RELEASES)
 NODE_PREFIX = 24  # the part of the pod range that the controller manager gives each node
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from lab import addressing
 from lab.errors import suggest
+from lab.kubernetes import versions
+from lab.kubernetes.releases import RELEASES
 from lab.sections import kubernetes
 from lab.sections.nas import networks as ranges
 from lab.site_checks import Check, Finding
@@ -17,7 +19,7 @@ from lab.site_yaml import Location
 if TYPE_CHECKING:
     from lab.site import Site
 
-# kubeadm refuses a control plane with less than 1700 MiB, without what its kernel keeps; a smaller worker runs little but the cluster's own.
+# kubeadm refuses a control plane with less than 1700 MiB besides what its kernel keeps; a smaller worker runs the cluster's own pods only.
 CONTROL_PLANE_GIB, WORKER_GIB, DISK_GIB = 1.75, 0.75, 6
 MOST_CONTROL_PLANES = 5  # each further one makes every write of etcd slower
 WITH_A_KERNEL = ("vm", "ovirt", "metal")
@@ -209,6 +211,12 @@ def artifacts_can_be_had(site: Site) -> Iterator[Finding]:
     if site.kubernetes and site.kubernetes.source.kind == "packages":
         message = f"{site.kubernetes.source.kind} is planned, but nothing fetches from there yet"
         yield Finding(("kubernetes", "source", "kind"), message, "kind: modules, which is built here, or a mirror")
+    if site.kubernetes and site.kubernetes.source.kind == "modules":
+        wanted = versions.parse(site.kubernetes.version)
+        pinned = RELEASES[wanted.line].version
+        if pinned != wanted:
+            fix = f'version: "{str(pinned)[1:]}", or a mirror that has {wanted}'
+            yield Finding(("kubernetes", "version"), f"what is pinned of {wanted.line} is {pinned}, and not {wanted}", fix)
 
 
 CHECKS: tuple[Check, ...] = (
