@@ -17,6 +17,7 @@ EVIDENCE_LINES = 6
 DISRUPTIVE = "disruptive"  # the mark of checks that disturb a live site
 LIVE = "live"  # the mark of checks that a machine's name leads to it: not so where another plays it, in a drill
 ON_OVIRT = "ovirt"  # the stage and the platform
+PLUGINS = ("testinfra.plugin", "pytest_timeout")  # what checks use; those of unit tests cost more than most checks
 LEFT_OUT = re.compile(r"(\d+) deselected")
 
 
@@ -68,9 +69,11 @@ def run(
     xml.unlink(missing_ok=True)
     # Options of the project are left out: a quieter pytest would not say how many checks it left out.
     argv = [sys.executable, "-m", "pytest", "-o", "addopts=", "--color=no", "--tb=short", "-p", "no:cacheprovider"]
+    argv += [word for plugin in PLUGINS for word in ("-p", plugin)]
     argv += ["--rootdir", str(stage.root), "--durations=10", f"--junitxml={xml}"]
     argv += [*(["-m", " and ".join(f"not {mark}" for mark in without)] if without else []), *map(str, files)]
     env = child.environment(
+        PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
         STRATA_INVENTORY=str(inventory),
         STRATA_PLAYBOOK=str(stage.playbook),
         ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"),

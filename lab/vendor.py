@@ -12,7 +12,6 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 COLLECTIONS = (
     "ansible.posix",  # authorized_key
-    "containers.podman",  # the connection that Molecule uses
     "ovirt.ovirt",  # installs engines, and is what the simulator is held against
 )
 

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 import testinfra
+from testinfra.backend.base import BaseBackend
+from testinfra.host import Host
 
 from lab import checks, playbook
 from lab.inventory.machines import ALIVE
+from lab.platforms.podman import entering
 
 INVENTORY = os.environ.get("STRATA_INVENTORY") or str(Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]) / "inventory.yml")
 
@@ -65,7 +68,7 @@ def lab(variables):
         if name not in hosts:
             known = variables(name)
             if known["ansible_connection"].endswith("podman"):
-                hosts[name] = testinfra.get_host(f"podman://{known['ansible_host']}")
+                hosts[name] = Host(Inside(known["ansible_host"]))
             else:
                 key, arguments = ssh(known)
                 hosts[name] = testinfra.get_host(
@@ -77,6 +80,21 @@ def lab(variables):
         return hosts[name]
 
     return host
+
+
+class Inside(BaseBackend):
+    """A container of a scenario, reached as its roles are."""
+
+    NAME = "inside"
+
+    def __init__(self, container):
+        super().__init__(container)
+        self.container = container
+
+    def run(self, command, *args, **_):
+        """By a shell, as every backend of testinfra."""
+        words = [*entering(self.container), "/bin/sh", "-c", self.get_command(command, *args)]
+        return self.run_local(" ".join(["%s"] * len(words)), *words)
 
 
 def ssh(known):

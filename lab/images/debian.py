@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.platforms import image
-from lab.platforms.podman import exclusive, exists, podman
+from lab.platforms.podman import exclusive, exists, podman, remove_container
 
 RECIPE = Path(__file__).parent / "recipe"
 CACHE = Path("/var/cache/strata/images")
@@ -93,4 +93,4 @@ def progress(log: Path) -> str:
 def remove_builder() -> None:
     """The container of a build, also of one that was killed."""
     if exists("container", BUILDER):
-        podman("rm", "--force", "--time", "0", "--volumes", BUILDER)
+        remove_container(BUILDER)

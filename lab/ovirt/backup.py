@@ -26,6 +26,8 @@ from lab.ovirt.state import State
 
 BACKUP_SECONDS = 600
 MANIFEST = "backup.json"
+OURS = "strata"  # by which a backup that a killed run left on the engine is known
+ENDED = ("succeeded", "failed", "gone")
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,9 @@ class SavedDisk:
 
 
 def take(engine: Engine, vm: str, folder: Path, now: datetime | None = None) -> Change:
-    """Saves all disks of a running VM as they are at one moment.
+    """Saves all disks of a running VM as they are at one moment. One run for a VM at a time: what it finds half done, it clears away.
 
-    Raises LabError where the VM is not there or a disk does not arrive whole; nothing of the attempt stays.
+    Raises LabError where the VM is not there, a disk does not arrive whole, or this computer cannot keep it; nothing of the attempt stays.
     """
     what = f"backup of vm {vm}"
     state = State(engine, only_vm=vm)
@@ -53,14 +55,20 @@ def take(engine: Engine, vm: str, folder: Path, now: datetime | None = None) -> 
     if not found:
         raise LabError(f"{engine.login.url}: {what}: the VM is not there; fix: make it first")
     partial = target.parent / f".{target.name}.partial"
-    partial.mkdir(parents=True)
     try:
+        for left in target.parent.glob(".*.partial"):  # of a run that was killed; nobody would ever look at it
+            shutil.rmtree(left)
+        partial.mkdir(parents=True)
         attachments = list(found[0].disk_attachments or ())
         with running(state, what, found[0], [ident(one.disk) or one.id for one in attachments]) as backup:
             saved = [save(engine, what, backup, one, partial) for one in attachments]
         manifest = {"vm": vm, "id": found[0].id, "taken": target.name, "disks": [asdict(disk) for disk in saved]}
         (partial / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
         partial.rename(target)
+    except OSError as error:  # of this computer: what engine and hypervisors say comes as LabError
+        shutil.rmtree(partial, ignore_errors=True)
+        fix = f"make room there, or give another folder than {folder}"
+        raise LabError(f"{partial}: {what}: cannot be written ({error.strerror or error}); fix: {fix}") from error
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -71,24 +79,55 @@ def take(engine: Engine, vm: str, folder: Path, now: datetime | None = None) -> 
 def running(state: State, what: str, vm: Any, disks: list[str]) -> Iterator[str]:
     """A backup of the engine, ended whatever happens: the VM's disks are locked by it."""
     backups = state.service("vms").vm_service(vm.id).backups_service()
-    request = types().Backup(disks=[types().Disk(id=disk) for disk in disks], description="strata")
+    end_what_was_left(state, what, backups, disks)
+    request = types().Backup(disks=[types().Disk(id=disk) for disk in disks], description=OURS)
     made = state.engine.tell(f"{what}: start", lambda: backups.add(request))
     service = backups.backup_service(made.id)
 
-    def phase() -> str:
-        try:
-            return word(state.engine.ask(what, service.get).phase)
-        except Gone:
-            return "gone"
+    def look() -> str:
+        return phase_of(state.engine, what, service)
 
     try:
-        state.engine.wait(f"{what} is ready", phase, lambda seen: seen == "ready", BACKUP_SECONDS, lambda seen: seen in ("failed", "gone"))
+        state.engine.wait(f"{what} is ready", look, lambda seen: seen == "ready", BACKUP_SECONDS, lambda seen: seen in ("failed", "gone"))
         yield made.id
     finally:
-        if phase() not in ("failed", "gone", "succeeded", "finalizing"):
-            state.engine.tell(f"{what}: end", service.finalize)
-        ended = ("succeeded", "failed", "gone")
-        state.engine.wait(f"{what} has ended", phase, lambda seen: seen in ended, BACKUP_SECONDS)
+        end(state.engine, what, service)
+
+
+def end_what_was_left(state: State, what: str, backups: Any, disks: list[str]) -> None:
+    """Ends what a killed run of ours left: an engine makes one backup of a VM at a time, and waits for ever to be told that it was read."""
+    for item in state.engine.ask(what, lambda: backups.list()):
+        if item.description == OURS and word(item.phase) not in ENDED:
+            end_left(state.engine, f"{what}: one that was left", backups.backup_service(item.id), disks)
+
+
+def end_left(engine: Engine, what: str, service: Any, disks: list[str]) -> None:
+    """One of them, after the downloads from it, which the engine would wait for."""
+    engine.wait(
+        f"{what} is past its beginning",
+        lambda: phase_of(engine, what, service),
+        lambda seen: seen not in ("initializing", "starting"),
+        BACKUP_SECONDS,
+    )
+    for disk in disks:
+        if going := transfer.running(engine, disk, what):
+            going.cancel()
+    end(engine, what, service)
+
+
+def phase_of(engine: Engine, what: str, service: Any) -> str:
+    """`gone` where the engine no longer has it."""
+    try:
+        return word(engine.ask(what, service.get).phase)
+    except Gone:
+        return "gone"
+
+
+def end(engine: Engine, what: str, service: Any) -> None:
+    """Lets go of the VM's disks, whatever became of the backup."""
+    if phase_of(engine, what, service) not in (*ENDED, "finalizing"):
+        engine.tell(f"{what}: end", service.finalize)
+    engine.wait(f"{what} has ended", lambda: phase_of(engine, what, service), lambda seen: seen in ENDED, BACKUP_SECONDS)
 
 
 def save(engine: Engine, what: str, backup: str, attachment: Any, folder: Path) -> SavedDisk:

@@ -94,7 +94,9 @@ def refused(url: str, method: str, status: int, kind: str, data: bytes) -> LabEr
             f"{url}: {method}: a web page came back (HTTP {status}), so a proxy answered; fix: let no proxy stand before port 54322"
         )
     said = data.decode(errors="replace").strip()[:300]
-    if status in (401, 403, 404, 502, 503, 504):
+    if status in (502, 503, 504):
+        return Broken(f"{url}: {method}: the image daemon is starting or stopping (HTTP {status})")
+    if status in (401, 403, 404):
         return Broken(f"{url}: {method}: the transfer is not known there any more (HTTP {status}: {said})")
     if "No space left" in said or status == 507:
         return LabError(f"{url}: {method}: the storage is full ({said}); fix: free space on the storage domain")

@@ -111,7 +111,8 @@ class Engine:
             raise
         except LabError as error:
             told = self.events(since)
-            story = f"; the engine's events meanwhile: {' | '.join(told)}" if told else "; the engine wrote no event meanwhile"
+            before = "; the engine wrote no event meanwhile, and before that: "
+            story = f"; the engine's events meanwhile: {' | '.join(told)}" if told else before + (self.newest_event() or "none at all")
             fix = fixes(seen[0]) or "read the events above, and the engine's log /var/log/ovirt-engine/engine.log"
             raise NotReached(f"{error}{story}; fix: {fix}") from None
 
@@ -119,6 +120,11 @@ class Engine:
         """The number of the newest event."""
         events = self.ask("events", lambda: self.system.events_service().list(max=1))
         return int(events[0].index) if events and events[0].index is not None else 0
+
+    def newest_event(self) -> str:
+        """Its text, or nothing."""
+        events = self.ask("events", lambda: self.system.events_service().list(max=1))
+        return f"{word(events[0].severity)}: {events[0].description}" if events else ""
 
     def events(self, since: int) -> list[str]:
         """The newest events after that one, problems before all else, as `severity: text`."""

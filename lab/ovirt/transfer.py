@@ -55,7 +55,11 @@ class Transfer:
         self.until("transferring")
         found = self.engine.ask(self.what, self.service.get)
         assert self.engine.login.ca_file is not None  # noqa: S101 - connect() refuses to go without
-        return reachable([found.transfer_url, found.proxy_url], self.engine.login.ca_file)[0]
+        try:
+            return reachable([found.transfer_url, found.proxy_url], self.engine.login.ca_file)[0]
+        except Broken as error:
+            fix = "let this computer reach port 54322 of the hypervisor, or 54323 of the engine, by the names in these URLs"
+            raise Broken(f"{self.engine.login.url}: {self.what}: no way to the image: {error}; fix: {fix}") from None
 
     def sent(self) -> int:
         """How many bytes the hypervisor has, as far as the engine knows; never more than there are."""
@@ -131,9 +135,9 @@ def stubborn(transfer: Transfer, channel: Channel, work: Callable[[Channel], Non
             failures = 1 if progress() > reached else failures + 1
             reached = progress()
             if failures >= TRIES:
+                fix = "" if "; fix: " in str(error) else "; fix: look at the network to the hypervisor, then run it again"
                 raise LabError(
-                    f"{transfer.engine.login.url}: {transfer.what}: broke {TRIES} times at byte {reached}: {error}; "
-                    "fix: look at the network to the hypervisor, then run it again"
+                    f"{transfer.engine.login.url}: {transfer.what}: broke {TRIES} times at byte {reached}: {error}{fix}"
                 ) from None
             channel.close()
             open_channel = False

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lab.platforms import image
-from lab.platforms.podman import exclusive, exists, podman
+from lab.platforms.podman import exclusive, exists, podman, remove_container
 
 REPOSITORY = "localhost/strata-apt-cache"
 INSTALL = (
@@ -43,8 +43,7 @@ def is_running(container: str) -> bool:
 
 def remove(cache: Mapping[str, Any]) -> None:
     """The container goes, what it fetched stays."""
-    if exists("container", cache["container"]):
-        podman("rm", "--force", "--time", "0", cache["container"])
+    remove_container(cache["container"])
 
 
 def build(suite: str) -> str:
@@ -58,5 +57,5 @@ def build(suite: str) -> str:
                 podman("exec", maker, "sh", "-ec", INSTALL)
                 podman("commit", "--quiet", maker, name)
             finally:
-                podman("rm", "--force", "--time", "0", maker)
+                remove_container(maker)
     return name

@@ -17,7 +17,7 @@ from typing import Any
 from lab.change import Change
 from lab.errors import LabError
 from lab.platforms import apt_cache, bridges, image, limits
-from lab.platforms.podman import exists, inspect, podman
+from lab.platforms.podman import exists, inspect, podman, remove_container
 from lab.wait import wait_for
 
 BOOT_SECONDS = 120  # a container is up in 1 to 3 s; a loaded CI machine took 25
@@ -76,7 +76,7 @@ class Container:
         before = state(container)
         if not check:
             if before:
-                podman("rm", "--force", "--time", "0", "--volumes", container)
+                remove_container(container)
             drop_routes(spec)
             if cache := (spec.get("uplink") or {}).get("apt_cache"):
                 apt_cache.remove(cache)

@@ -12,6 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from lab.errors import LabError
+from lab.wait import wait_for
+
+REMOVAL_LIMIT_SECONDS = 60.0
+# What `podman exec` gives a command; nothing of the controller's own environment goes in.
+ENVIRONMENT = ("container=podman", "HOME=/root", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+STILL_DYING = "from runtime"  # podman's word for a runtime that could not clean up
 
 
 def podman(*words: str, stdin: bytes | None = None) -> str:
@@ -28,6 +34,41 @@ def podman(*words: str, stdin: bytes | None = None) -> str:
         cause = next((line for line in said if line.startswith("Error")), said[-1] if said else f"exit code {done.returncode}")
         raise LabError(f"podman {' '.join(words[:2])}: {cause}; fix: ./inv doctor says what this machine lacks")
     return done.stdout.decode(errors="replace")
+
+
+def remove_container(container: str) -> None:
+    """Ends and removes a container with its volumes; one that is not there is fine.
+
+    On a busy computer its killed processes need a moment to die; the runtime cannot remove their control group before that, and podman
+    gives up half-way. So it is told again until the container is gone. Raises LabError with podman's last words.
+    """
+
+    def refusal() -> str:
+        try:
+            podman("rm", "--force", "--time", "0", "--volumes", container)
+        except LabError as error:
+            return str(error) if exists("container", container) else ""
+        return ""
+
+    wait_for(
+        f"container {container}: removed",
+        refusal,
+        lambda said: not said,
+        REMOVAL_LIMIT_SECONDS,
+        failed=lambda said: STILL_DYING not in said,
+    )
+
+
+def entering(container: str) -> list[str]:
+    """Words that run what follows them in the container as root, by entering all namespaces of its first process.
+
+    A third of what `podman exec` costs, which starts a monitor for each command. The command belongs to the control group of whoever
+    runs it: limits of the container do not hold for it, and it ends with the container all the same. Raises LabError where none runs.
+    """
+    process = podman("container", "inspect", "--format", "{{.State.Pid}}", container).strip()
+    if process == "0":
+        raise LabError(f"container {container}: does not run; fix: ./inv up starts a site's machines, molecule create those of a scenario")
+    return ["nsenter", "--target", process, "--all", "--wdns=/", "/usr/bin/env", "--ignore-environment", *ENVIRONMENT]
 
 
 @contextmanager

@@ -36,11 +36,11 @@ class Project:
         return self.trace.read_text().split() if self.trace.exists() else []
 
     def stage(self, name: str, *needs: str, command: str = "true", check: str = GOOD_CHECK) -> Stage:
-        """A stage of one role of the same name; its task runs `command`."""
+        """A stage of one role of the same name; its second task runs `command`. The first is raw, which is a third of a module's work."""
         tasks = self.root / "roles" / name / "tasks"
         tasks.mkdir(parents=True)
         (tasks / "main.yml").write_text(
-            f"- name: Leave a trace\n  ansible.builtin.shell: echo {name} >> {self.trace}\n  changed_when: true\n"
+            f"- name: Leave a trace\n  ansible.builtin.raw: echo {name} >> {self.trace}\n  changed_when: true\n"
             f"- name: Do the work\n  ansible.builtin.shell: {json.dumps(command)}\n  changed_when: false\n"
         )
         (self.root / "playbooks" / f"{name}.yml").write_text(

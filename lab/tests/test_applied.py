@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils import basic
+from ansible.module_utils import basic  # type: ignore[import-untyped]
 
 from lab.stages import ROOT
 

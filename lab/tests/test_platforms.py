@@ -9,7 +9,7 @@ import pytest
 
 from lab.errors import InputError, LabError
 from lab.platforms import container, image, limits, platform, remove_all
-from lab.platforms.podman import exists, podman
+from lab.platforms.podman import exists, podman, remove_container
 
 SPEC: dict[str, Any] = {
     "container": "lab-gate",
@@ -80,6 +80,25 @@ def test_a_podman_that_fails_is_not_taken_for_an_absent_container(fake_podman: P
         exists("container", "lab-gate")
     script(fake_podman, "exit 1")
     assert exists("container", "lab-gate") is False
+
+
+def test_a_container_whose_processes_are_still_dying_is_removed_all_the_same(fake_podman: Path) -> None:
+    dying = "Error: cleaning up container c0ffee: removing container c0ffee from runtime: `crun delete --force c0ffee` failed"
+    asked = fake_podman.with_name("asked")
+    script(fake_podman, f'[ "$1" = rm ] || exit 0; echo >> {asked}; [ "$(wc -l < {asked})" = 2 ] || {{ echo "{dying}" >&2; exit 1; }}')
+    remove_container("lab-gate")
+    assert len(asked.read_text().splitlines()) == 2
+
+
+def test_a_container_that_cannot_be_removed_is_said_at_once(fake_podman: Path) -> None:
+    script(fake_podman, '[ "$1" = rm ] || exit 0; echo "Error: has dependent containers" >&2; exit 125')
+    with pytest.raises(LabError, match=r"container lab-gate: removed: failed after 0 s; last seen: .*has dependent containers"):
+        remove_container("lab-gate")
+
+
+def test_a_container_that_is_not_there_needs_no_removal(fake_podman: Path) -> None:
+    script(fake_podman, 'echo "Error: no container with name lab-gate" >&2; exit 1')
+    remove_container("lab-gate")
 
 
 def test_no_podman_is_said_with_the_command_that_mends_it(fake_podman: Path, monkeypatch: pytest.MonkeyPatch) -> None:

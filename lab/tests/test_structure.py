@@ -43,6 +43,13 @@ def options(role: str) -> Any:
     return parsed(ROOT / "roles" / role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
 
 
+def named(contract: Any) -> Any:
+    """(name, option) of everything in a contract, however deep."""
+    for name, option in contract.items():
+        yield name, option
+        yield from named(option.get("options", {}))
+
+
 def flat(tasks: Any) -> Any:
     for task in tasks or []:
         yield task
@@ -125,6 +132,11 @@ def test_variables_of_a_role_have_its_name_in_front(role: str) -> None:
 
 
 @cache
+@pytest.mark.parametrize("role", ROLES)
+def test_passwords_stay_out_of_the_log(role: str) -> None:
+    assert [name for name, option in named(options(role)) if "password" in name and not option.get("no_log")] == []
+
+
 def built(file: Path) -> Any:
     site = sites.load(file)
     return inventory.build(site, dict.fromkeys(secrets.references(site), "placeholder"))

@@ -1,3 +1,4 @@
+import json
 import re
 import subprocess
 import sys
@@ -12,8 +13,9 @@ from lab.stages import ROOT, STAGES
 
 ENV_LINES = 40  # a screen
 
+# Imports once, and then is one process for each command line it reads, as each call of ./inv is.
 PROBE = """
-import sys
+import json, os, sys
 from invoke.main import program
 from lab import drill, find, restore, run
 from lab.kubernetes import carry
@@ -23,12 +25,36 @@ run.verify = lambda path, stage, **options: print("verify", path.parent.name, st
 drill.drill = lambda path, source: print("drill", path.parent.name, source)
 restore.restore = lambda path, machine, **options: print("restore", path.parent.name, machine, *sorted(k for k, v in options.items() if v))
 carry.carry = lambda path, target: print("mirror", path.parent.name, target)
-program.run(["inv", *sys.argv[1:]])
+for line in sys.stdin:
+    words, files = json.loads(line)
+    if child := os.fork():
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        continue
+    for number, file in enumerate(["/dev/null", *files]):
+        os.dup2(os.open(file, os.O_RDWR | os.O_CREAT), number)
+    program.run(["inv", *words])
+    sys.exit()
 """
 
 
-def inv(*words: Any) -> Any:
-    return subprocess.run([sys.executable, "-c", PROBE, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+@pytest.fixture(scope="module")
+def probe() -> Any:
+    with subprocess.Popen([sys.executable, "-c", PROBE], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+@pytest.fixture
+def inv(probe: Any, tmp_path: Path) -> Any:
+    def call(*words: str) -> Any:
+        files = [tmp_path / name for name in ("stdout", "stderr")]
+        probe.stdin.write(json.dumps([words, list(map(str, files))]) + "\n")
+        probe.stdin.flush()
+        code = int(probe.stdout.readline())
+        return subprocess.CompletedProcess(words, code, *(file.read_text() for file in files))
+
+    return call
 
 
 @pytest.mark.parametrize(
@@ -58,18 +84,18 @@ def inv(*words: Any) -> Any:
         ("mirror --site production there", "mirror production there"),
     ],
 )
-def test_every_option_reaches_its_function(words: Any, expected: Any) -> None:
+def test_every_option_reaches_its_function(inv: Any, words: Any, expected: Any) -> None:
     result = inv(*words.split())
     assert (result.stdout.strip(), result.returncode) == (expected, 0), result.stderr
 
 
-def test_a_wrong_site_is_one_line_and_exit_code_2() -> None:
+def test_a_wrong_site_is_one_line_and_exit_code_2(inv: Any) -> None:
     result = inv("up", "--site", "rehersal")
     assert result.returncode == 2
     assert result.stderr == "site rehersal: there is no inventories/rehersal/site.yml; fix: did you mean rehearsal?\n"
 
 
-def test_the_list_of_verbs_fits_a_screen_and_names_every_stage() -> None:
+def test_the_list_of_verbs_fits_a_screen_and_names_every_stage(inv: Any) -> None:
     out = inv("--list").stdout
     assert len(out.splitlines()) < ENV_LINES
     assert all(len(line) <= 80 for line in out.splitlines())
@@ -94,7 +120,7 @@ def test_a_site_that_is_not_there_is_refused(tmp_path: Path) -> None:
         find.site("none", tmp_path)
 
 
-def test_the_words_of_a_resume_command_are_understood() -> None:
+def test_the_words_of_a_resume_command_are_understood(inv: Any) -> None:
     options = run.Options(ROOT / "inventories/production/site.yml", from_="network", fail_fast=True)
     result = inv(*options.resume_command().split()[1:])
     assert result.stdout.strip() == "up production [('fail_fast', True), ('from_', 'network')]"

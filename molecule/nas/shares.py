@@ -6,6 +6,8 @@ import shlex
 import subprocess
 from dataclasses import dataclass
 
+from lab.platforms.podman import entering
+
 NOBODY = 65534
 
 # argv: URL of a file to make, MiB to write. nfs-cp says that a write failed, but not why; the library it is made of does.
@@ -128,7 +130,7 @@ def url(store, dataset, name, uid, gid):
 def pipe(known, words, text):
     """Runs a program on a machine with text on stdin."""
     if known["ansible_connection"].endswith("podman"):
-        argv = ["podman", "exec", "--interactive", known["ansible_host"], *words]
+        argv = [*entering(known["ansible_host"]), *words]
     else:
         options = [*shlex.split(known["ansible_ssh_common_args"]), "-o", "BatchMode=yes", "-i", known["ansible_ssh_private_key_file"]]
         argv = ["ssh", *options, f"{known['ansible_user']}@{known['ansible_host']}", shlex.join(words)]

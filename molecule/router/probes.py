@@ -6,11 +6,12 @@ from pathlib import Path
 GUARD = (Path(__file__).parents[2] / "roles/router/files/dhcp_guard.py").read_text()
 
 # argv: list of [host, port]. Prints for each: "open", or the name of the error ("EHOSTUNREACH" is a router's refusal).
+# A kernel tells one machine of refusals six at once and then one a second (icmp_ratelimit); who is refused by many has to ask again.
 CONNECT = """
 import concurrent.futures, errno, json, socket, sys
 def attempt(target):
     try:
-        socket.create_connection(tuple(target), 8).close()
+        socket.create_connection(tuple(target), 45).close()
         return "open"
     except TimeoutError:
         return "timeout"

@@ -12,6 +12,7 @@ GRACE_MIB = 256  # firmware and the kernel keep some of what a machine of 4 GiB 
 PORTS = {
     80: "the web server",
     443: "the web server",
+    2222: "the proxy of serial consoles",
     5432: "PostgreSQL",
     6100: "the console proxy",
     6641: "OVN's northbound database",

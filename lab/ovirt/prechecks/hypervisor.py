@@ -12,7 +12,7 @@ SPACE = {WORK: 5, "/var/log": 2, "/": 5}
 MEMORY_MIB = 2048
 BONDS = ("active-backup", "balance-xor", "broadcast", "802.3ad")
 # Whoever listens before vdsm and libvirt are installed stands in their way.
-PORTS = {54321: "vdsm", 16514: "libvirt's migrations", 54322: "ovirt-imageio"}
+PORTS = {2223: "the server of serial consoles", 54321: "vdsm", 16514: "libvirt's migrations", 54322: "ovirt-imageio"}
 
 
 def check(facts: Options, wanted: Options) -> Problems:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.platforms import image
-from lab.platforms.podman import exclusive, exists, podman
+from lab.platforms.podman import exclusive, exists, podman, remove_container
 from lab.platforms.uml import kernel
 
 REPOSITORY = "localhost/strata-vm"
@@ -30,16 +30,16 @@ def ensure(suite: str, say: Callable[[str], None] = lambda _: None) -> str:
     base, linux = image.ensure(suite), kernel.ensure(say)
     with exclusive("vm-image"):
         if not exists("image", name):
-            build(base, linux, name)
+            build(FILES, base, linux, name)
     return name
 
 
-def build(base: str, linux: str, name: str) -> None:
-    """Half a minute, in a throwaway container whose files become the image."""
-    inputs = ["--volume", f"{FILES}:/run/recipe:ro", "--mount", f"type=image,source={linux},destination=/run/kernel"]
+def build(recipe: Path, base: str, linux: str, name: str) -> None:
+    """Half a minute, in a throwaway container whose files become the image; `recipe` is a folder with build-image.sh."""
+    inputs = ["--volume", f"{recipe}:/run/recipe:ro", "--mount", f"type=image,source={linux},destination=/run/kernel"]
     maker = podman("run", "--detach", "--privileged", "--no-hosts", *inputs, base, "sleep", "infinity").strip()
     try:
         podman("exec", maker, "sh", "/run/recipe/build-image.sh")
         podman("commit", "--quiet", maker, name)
     finally:
-        podman("rm", "--force", "--time", "0", maker)
+        remove_container(maker)

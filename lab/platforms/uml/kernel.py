@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.platforms import image
-from lab.platforms.podman import exclusive, exists, podman
+from lab.platforms.podman import exclusive, exists, podman, remove_container
 
 REPOSITORY = "localhost/strata-uml-kernel"
 SUITE = "trixie"  # its gcc and its backports
@@ -87,7 +87,7 @@ def compile_kernel(say: Callable[[str], None]) -> int:
 def remove_builder() -> None:
     """The container of a build, also of one that was killed."""
     if exists("container", BUILDER):
-        podman("rm", "--force", "--time", "0", "--volumes", BUILDER)
+        remove_container(BUILDER)
 
 
 def progress(log: Path) -> str:

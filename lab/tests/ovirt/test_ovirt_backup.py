@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,12 +16,13 @@ import pytest
 
 from lab.errors import LabError
 from lab.ovirt import backup, channel, steps, transfer, upload
-from lab.ovirt.engine import Engine
+from lab.ovirt.engine import Engine, Login
 from lab.ovirt.images import BLOCK, examine
 from lab.ovirt.model import parse, thing
 from lab.ovirt.model_vms import Template
 from lab.ovirt.sdk import types, word
 from lab.ovirt.state import State
+from lab.stages import ROOT
 from lab.tests.ovirt.conftest import SITE, Admin, build
 
 VM = {"name": "web", "data_center": "lab", "cluster": "main", "template": "debian", "memory_mib": 1024, "vcpus": 1}
@@ -124,6 +128,40 @@ def test_a_backup_that_breaks_leaves_no_folder_and_no_lock(
             backup.take(engine, "web", tmp_path / "backups")
     assert list((tmp_path / "backups" / "web").iterdir()) == []
     assert backup.take(engine, "web", tmp_path / "backups").changed is True
+
+
+def test_a_full_disk_of_this_computer_is_said_and_nothing_is_left(
+    engine: Engine, web: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(transfer, "download", lambda *_: (_ for _ in ()).throw(full))
+    with pytest.raises(LabError) as refused:
+        backup.take(engine, "web", tmp_path / "backups")
+    assert str(refused.value).startswith(f"{tmp_path}/backups/web/.")
+    assert ": backup of vm web: cannot be written (No space left on device); fix: make room there" in str(refused.value)
+    assert list((tmp_path / "backups" / "web").iterdir()) == []
+
+
+CLIENT = """
+import os, signal, sys
+from pathlib import Path
+from lab.ovirt import backup, transfer
+from lab.ovirt.engine import Login, connect
+url, user, password, ca_file, folder = sys.argv[1:]
+transfer.download = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+with connect(Login(url, user, password, Path(ca_file))) as engine:
+    backup.take(engine, "web", Path(folder))
+"""
+
+
+def test_a_backup_that_was_killed_with_9_is_cleared_away_by_the_next(engine: Engine, web: None, login: Login, tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    words = [sys.executable, "-c", CLIENT, login.url, login.user, login.password, str(login.ca_file), str(folder)]
+    assert subprocess.run(words, cwd=ROOT, check=False).returncode == -signal.SIGKILL
+    assert [file.name.endswith(".partial") for file in (folder / "web").iterdir()] == [True]
+    done = Path(backup.take(engine, "web", folder).facts["folder"])
+    assert backup.verify(done) == []
+    assert list(done.parent.iterdir()) == [done]
 
 
 def test_a_backup_in_check_mode_writes_nothing_anywhere(engine: Engine, checking: Engine, web: None, admin: Admin, tmp_path: Path) -> None:

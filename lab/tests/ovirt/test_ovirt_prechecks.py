@@ -170,6 +170,7 @@ OF_A_HYPERVISOR = [
     ("storage_group", "libvirt", "group 36 is libvirt, and has to be free for kvm"),
     ("packages|ovirt-engine", "4.5.7-1", "has an engine installed"),
     ("listening", [22, 54321], "something listens on port 54321, which vdsm needs; fix: ss -ltnp 'sport = :54321'"),
+    ("listening", [22, 2223], "something listens on port 2223, which the server of serial consoles needs"),
 ]
 
 
@@ -241,6 +242,7 @@ OF_AN_ENGINE = [
     ("names|engine.lab.internal", ["127.0.0.1"], "has to lead to 10.0.0.5 alone"),
     ("memory_mib", 2048, "an engine with its data warehouse needs 4096"),
     ("listening", [443], "something listens on port 443, which the web server needs"),
+    ("listening", [2222], "something listens on port 2222, which the proxy of serial consoles needs"),
     ("packages|vdsm", "4.50", "is a hypervisor (package vdsm)"),
 ]
 

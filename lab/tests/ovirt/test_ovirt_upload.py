@@ -28,7 +28,8 @@ BLOCKS = 5
 def image(tmp_path: Path) -> Image:
     """A qcow2 image of some blocks whose size is no whole number of anything, with content that compresses to nothing."""
     raw, file = tmp_path / "disk.raw", tmp_path / "disk.qcow2"
-    raw.write_bytes(bytes(510) + b"\x55\xaa" + os.urandom(BLOCKS * BLOCK - 512) + bytes(64 * BLOCK))
+    raw.write_bytes(bytes(510) + b"\x55\xaa" + os.urandom(BLOCKS * BLOCK - 512))
+    os.truncate(raw, (BLOCKS + 64) * BLOCK)
     subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, file], check=True)
     with file.open("ab") as opened:
         opened.write(b"\0" * 100)
@@ -161,6 +162,22 @@ def test_an_upload_that_always_breaks_is_cancelled_and_leaves_nothing(
     assert "; fix: look at the network to the hypervisor, then run it again" in said
     assert f"broke {transfer.TRIES} times at byte {BLOCK}" in said and len(tries) == transfer.TRIES
     assert (disks(engine), phases(engine)) == ([], ["finished_cleanup"])
+
+
+def test_a_hypervisor_that_cannot_be_reached_is_said_with_what_to_open(
+    engine: Engine, image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*_: object) -> None:
+        raise channel.Broken("https://node1:54322/images/1: OPTIONS: the connection broke (timed out)")
+
+    build(engine)
+    monkeypatch.setattr(transfer, "reachable", closed)
+    with pytest.raises(LabError) as refused:
+        upload.uploaded(State(engine), template(image), image)
+    said = str(refused.value)
+    assert said.startswith(f"{engine.login.url}: template debian: upload of disk.qcow2: no way to the image: https://node1:54322/")
+    assert "(timed out); fix: let this computer reach port 54322 of the hypervisor" in said
+    assert disks(engine) == []
 
 
 def test_what_arrives_as_something_else_is_not_kept(engine: Engine, image: Image, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,8 +46,10 @@ def no_containers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
         told.append(words)
         return ""
 
-    for module in (uml, backends, hypervisors):
+    for module in (uml, hypervisors):
         monkeypatch.setattr(module, "podman", podman)
+    for module in (uml, backends):
+        monkeypatch.setattr(module, "remove_container", lambda name: told.append(("rm", name)))
     monkeypatch.setattr(hypervisors, "exists", lambda kind, name: False)
     monkeypatch.setattr(service, "exists", lambda kind, name: False)
     monkeypatch.setattr(image, "reference", lambda suite: f"localhost/vm:{suite}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,10 @@ def stored(served: Served, disk: Any) -> Path:
     return next(served.engine.images.glob(f"{disk.id}.*"))
 
 
-def upload(file: Path, transfer: Any, served: Served) -> None:
+def upload(file: Path, transfer: Any, served: Served, progress: Callable[[int], None] | None = None) -> None:
     from ovirt_imageio import client  # type: ignore[import-untyped]
 
-    client.upload(str(file), transfer.transfer_url, str(served.ca_file))
+    client.upload(str(file), transfer.transfer_url, str(served.ca_file), progress=progress)
 
 
 def test_a_domain_has_a_status_of_its_own_only_while_it_is_attached_nowhere(system: Any) -> None:

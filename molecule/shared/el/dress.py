@@ -67,6 +67,9 @@ def dress(answers: dict) -> None:
     # A container sees the processor of the machine it runs on; a mount over the file hides it.
     run("mount", "--bind", "/srv/el/cpuinfo", "/proc/cpuinfo")
     Path("/dev/kvm").touch()
+    # The free space of the exports is the fixture's, not that of the machine it runs on.
+    (EL / "exports").mkdir(parents=True)
+    run("mount", "-t", "tmpfs", "-o", "size=100g,mode=0755", "exports", str(EL / "exports"))
     for path, export in answers["exports"].items():
         folder = EL / "exports" / path.lstrip("/")
         folder.mkdir(parents=True)

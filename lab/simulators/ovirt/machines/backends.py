@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 from lab.errors import LabError
-from lab.platforms.podman import inspect, podman
+from lab.platforms.podman import inspect, remove_container
 from lab.simulators.ovirt.backend import Backend
 from lab.simulators.ovirt.machines import container, image, namespaces, uml
 from lab.simulators.ovirt.machines.container import ContainerMachines
@@ -47,4 +47,4 @@ def left(spec: Spec) -> list[str]:
 def remove_all(spec: Spec) -> None:
     """Removes its machines' containers."""
     for name in left(spec):
-        podman("rm", "--force", "--time", "0", "--volumes", name)
+        remove_container(name)

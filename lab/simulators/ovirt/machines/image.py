@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.platforms import image
-from lab.platforms.podman import exclusive, exists, podman
+from lab.platforms.podman import exclusive, exists
 from lab.platforms.uml import kernel
+from lab.platforms.uml.image import build
 
 REPOSITORY = "localhost/strata-ovirt-vm"
 FILES = Path(__file__).parent / "guest"
@@ -29,16 +30,5 @@ def ensure(suite: str, say: Callable[[str], None] = lambda _: None) -> str:
     base, linux = image.ensure(suite), kernel.ensure(say)
     with exclusive("ovirt-vm-image"):
         if not exists("image", name):
-            build(base, linux, name)
+            build(FILES, base, linux, name)
     return name
-
-
-def build(base: str, linux: str, name: str) -> None:
-    """Half a minute, in a throwaway container whose files become the image."""
-    inputs = ["--volume", f"{FILES}:/run/recipe:ro", "--mount", f"type=image,source={linux},destination=/run/kernel"]
-    maker = podman("run", "--detach", "--privileged", "--no-hosts", *inputs, base, "sleep", "infinity").strip()
-    try:
-        podman("exec", maker, "sh", "/run/recipe/build-image.sh")
-        podman("commit", "--quiet", maker, name)
-    finally:
-        podman("rm", "--force", "--time", "0", maker)

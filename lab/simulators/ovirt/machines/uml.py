@@ -23,7 +23,7 @@ from typing import Any
 from lab import private_file
 from lab.errors import LabError
 from lab.platforms.container import HARDWARE, OWNER
-from lab.platforms.podman import inspect, podman
+from lab.platforms.podman import inspect, podman, remove_container
 from lab.simulators.ovirt.backend import BackendError, Hypervisor, HypervisorFacts, Machine, Nic, Room, Seen
 from lab.simulators.ovirt.machines import cables, exports, image, namespaces
 from lab.simulators.ovirt.machines.hypervisors import Hypervisors
@@ -305,7 +305,7 @@ class UmlMachines:
         """Removes a machine's container, also one that still runs; its console stays."""
         with self._clearing:  # one that ends is noticed by whoever waits for it and by whoever watches all
             for name in containers(self.spec, id):
-                podman("rm", "--force", "--time", "0", "--volumes", name)
+                remove_container(name)
             (self._folder(id) / "running.json").unlink(missing_ok=True)
 
 

@@ -23,6 +23,7 @@ WATCH_SECONDS = 0.5
 INACTIVITY_SECONDS = 60
 ROOM_FOR_QCOW2 = 1.1  # the engine lets a qcow2 image be a tenth larger than what it holds
 QCOW2_HEADERS = 1024**2
+OPENING = ("initializing", "resuming", "transferring")
 PAUSED = ("paused_system", "paused_user")
 
 
@@ -209,9 +210,9 @@ def _close(engine: Engine, args: Body) -> Body:
 
 
 def _lost(call: Call, args: Body, said: Any) -> None:
-    """The daemon could not be had."""
+    """The daemon could not be had, or a cancellation came before it had begun: then that goes on."""
     raw = call.store.get("image_transfer", args["transfer"])
-    if raw:
+    if raw and raw["phase"] in OPENING:
         call.store.save("image_transfer", raw | {"phase": "paused_system", "active": False, "transfer_url": "", "proxy_url": ""})
         call.event(Code.TRANSFER_LOST, f"Transfer was stopped by system. Reason: failed to add image ticket to ovirt-imageio. {said}")
 
@@ -220,7 +221,7 @@ def _lost(call: Call, args: Body, said: Any) -> None:
 def opened(call: Call, args: Body, url: str) -> None:
     """The client may begin."""
     raw = call.need("image_transfer", args["transfer"])
-    if raw["phase"] in ("initializing", "resuming", "transferring"):
+    if raw["phase"] in OPENING:
         call.store.save("image_transfer", raw | {"phase": "transferring", "active": False, "transfer_url": url, "proxy_url": url})
         call.later("transfer.watch", "transfer", transfer=raw["id"])
 
