@@ -16,7 +16,6 @@ ROOT = Path(__file__).parents[2]
 SHIPPED = sorted(ROOT.glob("inventories/*/site.yml"))
 VALID = [*sorted((SITES / "valid").glob("*.yml")), *SHIPPED]
 INVALID = sorted((SITES / "invalid").glob("*.yml"))
-NOT_SHIPPED = {"kubernetes_control_plane", "kubernetes_worker"}  # until a rehearsal was seen to build a cluster
 
 
 def expected(file: Path) -> list[str]:
@@ -80,7 +79,7 @@ def test_every_check_has_a_fixture(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_both_shipped_sites_have_the_same_groups() -> None:
     groups = {file.parent.name: {group for machine in load(file).machines.values() for group in machine.groups} for file in SHIPPED}
-    assert groups["rehearsal"] == groups["production"] == set(GROUPS) - NOT_SHIPPED
+    assert groups["rehearsal"] == groups["production"] == set(GROUPS)
 
 
 def test_the_rehearsal_has_a_client_in_every_subnet() -> None:
