@@ -20,7 +20,7 @@ class Product:
     """One go.mod: the module whose version counts, and its programs as name -> package.
 
     `stamps` are variables the linker sets to the version: without them programs report one that kubeadm and operators cannot use.
-    `replaced` are modules taken in another version than upstream's (each with its reason, below).
+    `replaced` are modules taken in another version than upstream's (each with its reason, below). `has_c` where gcc compiles parts of it.
     """
 
     folder: str
@@ -29,6 +29,7 @@ class Product:
     stamps: tuple[str, ...] = ()
     flags: Mapping[str, str] = field(default_factory=dict)
     replaced: Mapping[str, str] = field(default_factory=dict)
+    has_c: bool = False
 
     @property
     def files(self) -> list[Path]:
@@ -115,6 +116,7 @@ FLANNEL = Product(
         "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common": "v1.3.209",
         "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/vpc": "v1.3.75",
     },
+    has_c=True,  # its oldest backend, which upstream's flanneld has on this architecture
 )
 METRICS_SERVER = Product(
     folder="metrics-server",

@@ -209,6 +209,15 @@ def test_what_go_is_told_makes_the_same_bytes_everywhere(world: World, monkeypat
     assert "GOEXPERIMENT" not in environment
 
 
+def test_c_in_a_product_is_linked_into_it_and_leaves_what_others_share_alone(world: World) -> None:
+    compiler.ensure(products.FLANNEL, world.cache)
+    [call] = world.calls.read_text().splitlines()
+    assert "-tags netgo,osusergo" in call
+    assert '"-extldflags=-static -Wl,--build-id=none"' in call
+    environment = dict(line.split("=", 1) for line in Path(f"{world.calls}.environment").read_text().splitlines() if "=" in line)
+    assert (environment["CGO_ENABLED"], environment["CC"], environment["CGO_CFLAGS"]) == ("1", "gcc", "-O2 -g0")
+
+
 def test_kubeadm_knows_its_version_and_so_do_clients() -> None:
     words = compiler.linker(products.kubernetes("1.36")).split()
     for place in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
@@ -266,6 +275,10 @@ def test_a_key_changes_with_whatever_can_change_a_byte(change: Any, same: bool, 
         ("verifying a@v1: checksum mismatch", "the module that was served is not the pinned one: do not use that proxy"),
         ("missing go.sum entry for module providing package a", "the module that was served is not the pinned one"),
         ("write /tmp/x: no space left on device", "make room on the disk of the cache"),
+        (
+            '# runtime/cgo | cgo: C compiler "gcc" not found: exec: "gcc": executable file not found in $PATH',
+            "apt-get install gcc libc6-dev",
+        ),
         ("link: signal: killed", "the linker needs 3 GiB of memory"),
         ("./main.go:3:1: syntax error", "read what it said"),
     ],
