@@ -87,7 +87,9 @@ def node(site: Site, ours: Kubernetes, machine: Machine) -> Variables:
             *(f"addon:{one}" for one in wanted_addons(ours)),
         ],
         "kubernetes_node_binaries": ["kubelet", "kubeadm", "kubectl", *(["etcdctl", "etcdutl"] if is_control_plane else [])],
-        "kubernetes_node_names": {other.name: str(other.address) for other in kubernetes.nodes(site)} | api_name(site, ours),
+        # A machine finds itself at 127.0.1.1, as every Debian does.
+        "kubernetes_node_names": {other.name: str(other.address) for other in kubernetes.nodes(site) if other != machine}
+        | api_name(site, ours),
         "kubernetes_node_memory_mib": least,
     }
     if ours.storage:
