@@ -118,8 +118,8 @@ def progress(log: Path) -> str:
 def linker(product: Product) -> str:
     """The linker's words: no symbols, and the version where the program looks for it."""
     stamped = dict.fromkeys(product.stamps, product.version) | dict(product.flags)
-    static = STATIC if product.has_c else ()
-    return " ".join(["-s", "-w", "-buildid=", *static, *(f"-X={variable}={value}" for variable, value in sorted(stamped.items()))])
+    more = [*(STATIC if product.has_c else ()), *(["-checklinkname=0"] if product.is_old else ())]
+    return " ".join(["-s", "-w", "-buildid=", *more, *(f"-X={variable}={value}" for variable, value in sorted(stamped.items()))])
 
 
 def name(product: Product, folder: Path) -> None:

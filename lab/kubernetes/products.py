@@ -20,7 +20,8 @@ class Product:
     """One go.mod: the module whose version counts, and its programs as name -> package.
 
     `stamps` are variables the linker sets to the version: without them programs report one that kubeadm and operators cannot use.
-    `replaced` are modules taken in another version than upstream's (each with its reason, below). `has_c` where gcc compiles parts of it.
+    `replaced` are modules taken in another version than upstream's (each with its reason, below). `has_c` where gcc compiles parts of it,
+    `is_old` where modules call what Go's library keeps to itself since, which its linker has to be told to bear with.
     """
 
     folder: str
@@ -30,6 +31,7 @@ class Product:
     flags: Mapping[str, str] = field(default_factory=dict)
     replaced: Mapping[str, str] = field(default_factory=dict)
     has_c: bool = False
+    is_old: bool = False
 
     @property
     def files(self) -> list[Path]:
@@ -136,6 +138,7 @@ METALLB = Product(
     module="go.universe.tf/metallb",
     programs={"metallb-controller": "go.universe.tf/metallb/controller", "metallb-speaker": "go.universe.tf/metallb/speaker"},
     stamps=("go.universe.tf/metallb/internal/version.version",),
+    is_old=True,  # golang.org/x/net of its time
 )
 NETWORK_POLICIES = Product(
     folder="network-policies",
