@@ -98,6 +98,10 @@ def node(site: Site, ours: Kubernetes, machine: Machine) -> Variables:
         | api_name(site, ours),
         "kubernetes_node_memory_mib": least,
         "kubernetes_node_network_policies": ours.network_policies,
+        "kubernetes_node_name": machine.name,
+        "kubernetes_node_is_first": machine.name in groups(site)["kubernetes_first"],
+        "kubernetes_node_kubeconfig": str(kubeconfig(site)),
+        "kubernetes_node_tolerated": tolerated(site, machine),
     }
     if ours.storage:
         mount = {
