@@ -18,8 +18,8 @@ options:
 """
 
 
-def listed(found, packed):
-    """As roles use it: binaries by name, with the archives they are copied in, and images in their order; each with its SHA-256."""
+def listed(found):
+    """As roles use it: binaries by name, images in their order; each with its SHA-256."""
     root = found.folder
     checksum = found.checksums
 
@@ -27,7 +27,7 @@ def listed(found, packed):
         return {"file": str(path), "sha256": checksum[str(path.relative_to(root))]}
 
     return {
-        "binaries": {name: file(path) | {"packed": str(packed[name])} for name, path in found.binaries.items()},
+        "binaries": {name: file(path) for name, path in found.binaries.items()},
         "images": [{"reference": one.reference, "digest": one.digest, "role": one.role, **file(one.file)} for one in found.images],
         "manifests": {name: str(path) for name, path in found.manifests.items()},
     }
@@ -41,7 +41,6 @@ def main():
     sys.path.insert(0, str(Path(module.params["project"])))
     from lab.errors import LabError
     from lab.kubernetes import artifacts
-    from lab.kubernetes import packed as archives
 
     wanted = module.params["wanted"]
     given = (artifacts.Source(wanted["source"], wanted.get("from", "")), wanted["version"], tuple(wanted.get("addons", ())))
@@ -51,12 +50,9 @@ def main():
         is_missing = found is None
         if is_missing and not module.check_mode:
             found = artifacts.ensure(*given)
-        packed = {}
-        if found is not None:
-            packed = (archives.place if module.check_mode else archives.ensure)(found, artifacts.CACHE)
     except LabError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=is_missing, **(listed(found, packed) if found else nothing))
+    module.exit_json(changed=is_missing, **(listed(found) if found else nothing))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 #!/usr/bin/python
-"""Programs of a machine, compared by checksum, and unpacked from archives that were copied to it."""
+"""Programs of a machine, compared by checksum, and unpacked from a bundle that was copied to it."""
 
 import gzip
 import hashlib
+import tarfile
 import zlib
 from pathlib import Path
 
@@ -12,16 +13,11 @@ DOCUMENTATION = r"""
 module: programs
 short_description: Says which programs of a machine are not the wanted ones, and puts those in place
 description:
-  - Without O(unpack) it only looks, all at once. With it, every program that is not the wanted one is unpacked from its archive in
-    O(folder), which goes afterwards; a program that runs meanwhile keeps its file.
+  - Without O(bundle) it only looks, all at once. With it, every program that is not the wanted one is unpacked from there; a program that
+    runs meanwhile keeps its file. The bundle goes afterwards.
 options:
-  wanted:
-    description: "`name`, `path` and `sha256` of each; an archive of one is called by its checksum, with .gz"
-    type: list
-    elements: dict
-    required: true
-  folder: {description: Where archives are copied to, type: path, default: /var/lib/strata/programs}
-  unpack: {description: Whether to put them in place, type: bool, default: false}
+  wanted: {description: "`name`, `path` and `sha256` of each", type: list, elements: dict, required: true}
+  bundle: {description: A tar of compressed programs, each called by its checksum with .gz, type: path, default: ""}
 """
 BLOCK = 1 << 20
 
@@ -43,25 +39,26 @@ def missing(wanted):
     return [one for one in wanted if checksum(one["path"]) != one["sha256"]]
 
 
-def unpack(one, folder):
+def unpack(one, bundle):
     """Puts a program in the place of an older one, at once.
 
-    Raises ValueError where its archive is damaged, which is removed, so that the next run copies it anew.
+    Raises ValueError where the bundle is damaged or has not got it.
     """
-    archive, program, digest = Path(folder) / (one["sha256"] + ".gz"), Path(one["path"]), hashlib.sha256()
+    program, digest = Path(one["path"]), hashlib.sha256()
     new = program.with_name(program.name + ".new")
     try:
-        with gzip.open(archive, "rb") as packed, new.open("wb") as content:
+        with tarfile.open(bundle) as archive, gzip.open(archive.extractfile(one["sha256"] + ".gz")) as packed, new.open("wb") as content:
             while block := packed.read(BLOCK):
                 digest.update(block)
                 content.write(block)
         problem = "" if digest.hexdigest() == one["sha256"] else "its checksum is another one"
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+    except (tarfile.TarError, KeyError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         problem = str(error)
-    archive.unlink(missing_ok=True)
     if problem:
         new.unlink(missing_ok=True)
-        raise ValueError(f"{one['name']}: what was copied is damaged ({problem}); {program} is as it was; fix: run again")
+        raise ValueError(
+            f"{one['name']}: what was copied is damaged ({problem}); {program} is as it was; fix: run again, it is copied anew"
+        )
     new.chmod(0o755)  # for everybody
     new.replace(program)
 
@@ -70,23 +67,24 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "wanted": {"type": "list", "elements": "dict", "required": True},
-            "folder": {"type": "path", "default": "/var/lib/strata/programs"},
-            "unpack": {"type": "bool", "default": False},
+            "bundle": {"type": "path", "default": ""},
         },
         supports_check_mode=True,
     )
-    given = module.params
-    found = missing(given["wanted"])
-    if not given["unpack"]:
+    bundle = module.params["bundle"]
+    found = missing(module.params["wanted"])
+    if not bundle:
         module.exit_json(changed=False, missing=found)
     if not module.check_mode:
-        for one in found:
-            try:
-                unpack(one, given["folder"])
-            except ValueError as error:
-                module.fail_json(msg=str(error))
-            except FileNotFoundError as error:
-                module.fail_json(msg=f"{one['name']}: {error.filename} is not there; fix: run again, it is copied anew")
+        try:
+            for one in found:
+                unpack(one, bundle)
+        except FileNotFoundError as error:
+            module.fail_json(msg=f"{error.filename}: is not there; fix: run again")
+        except ValueError as error:
+            module.fail_json(msg=str(error))
+        finally:
+            Path(bundle).unlink(missing_ok=True)
     module.exit_json(changed=bool(found), missing=found)
 
 
