@@ -303,6 +303,20 @@ def test_a_disk_that_would_fill_up_is_refused_before_anything_is_fetched(world: 
     assert world.builds() == []
 
 
+def test_what_was_compiled_on_the_way_is_kept_only_where_there_is_room(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = world.cache / "compiled" / "00" / "package"
+    package.parent.mkdir(parents=True)
+    package.touch()
+    monkeypatch.setattr(compiler, "ROOMY_GIB", 0)
+    world.ensure()
+    assert package.exists()
+    monkeypatch.setattr(compiler, "ROOMY_GIB", 10**6)
+    found = world.ensure("checks")
+    assert not package.exists()
+    assert world.said[-1].endswith("/compiled: removed, for the disk has less than 1000000 GiB left")
+    assert found.binaries["kubeadm"].exists()
+
+
 def test_images_that_kubeadm_wants_and_nobody_pinned_stop_the_build(world: World) -> None:
     (world.folder / "images").write_text("registry.k8s.io/pause:3.11\n")
     with pytest.raises(
