@@ -22,6 +22,7 @@ class Product:
     `stamps` are variables the linker sets to the version: without them programs report one that kubeadm and operators cannot use.
     `replaced` are modules taken in another version than upstream's (each with its reason, below). `has_c` where gcc compiles parts of it,
     `is_old` where modules call what Go's library keeps to itself since, which its linker has to be told to bear with.
+    `beside` is the folder of a product whose modules it takes where its own are older, so that what both use is compiled once.
     """
 
     folder: str
@@ -32,6 +33,7 @@ class Product:
     replaced: Mapping[str, str] = field(default_factory=dict)
     has_c: bool = False
     is_old: bool = False
+    beside: str = ""
 
     @property
     def files(self) -> list[Path]:
@@ -78,9 +80,10 @@ def etcd(line: str) -> Product:
     return Product(folder=f"etcd-{line}", module="go.etcd.io/etcd/server/v3", programs=programs)
 
 
-def coredns(version: str) -> Product:
-    """The cluster's DNS; the version is compiled in."""
-    return Product(folder=f"coredns-{version}", module="github.com/coredns/coredns", programs={"coredns": "github.com/coredns/coredns"})
+def coredns(version: str, line: str) -> Product:
+    """The cluster's DNS; the version is compiled in. Its main.go says which plugins it has; `line` is the release it belongs to."""
+    program = {"coredns": f"strata/coredns-{version}"}
+    return Product(folder=f"coredns-{version}", module="github.com/coredns/coredns", programs=program, beside=f"kubernetes-{line}")
 
 
 CONTAINERD = Product(
@@ -131,6 +134,7 @@ LOCAL_PATH = Product(
     module="github.com/rancher/local-path-provisioner",
     programs={"local-path-provisioner": "github.com/rancher/local-path-provisioner"},
     stamps=("main.VERSION",),
+    beside="kubernetes-1.36",
 )
 # The last line without a module (frr-k8s) that not every proxy has; its API is that of later ones.
 METALLB = Product(
