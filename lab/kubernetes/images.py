@@ -86,7 +86,7 @@ def _single(reference: str, addon: str, path: str, program: Path, user: str = NO
 
 
 def _flannel(parts: Parts, _: Release) -> list[Recipe]:
-    members = (File("/opt/bin/flanneld", parts.programs["flanneld"]), *_nft(parts))
+    members = (File("/opt/bin/flanneld", parts.programs["flanneld"]), *_nft(parts), *debian.iptables(parts.debian))
     settings = Settings(entrypoint=["/opt/bin/flanneld"])
     return [Recipe(f"ghcr.io/flannel-io/flannel:{products.FLANNEL.version}", "addon:flannel", members, settings)]
 

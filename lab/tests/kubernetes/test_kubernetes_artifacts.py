@@ -93,6 +93,7 @@ def pack(tar: Path) -> None:
     files = {
         "./usr/bin/busybox": busybox,
         "./usr/sbin/nft": b"nft",
+        "./usr/sbin/xtables-nft-multi": b"iptables",
         f"./{library}/libnftables.so.1.1.0": b"lib",
         f"./{library}/ld-linux-x86-64.so.2": b"loader",
         f"./{library}/gconv/UTF-16.so": b"no",
@@ -147,7 +148,7 @@ def test_addons_bring_their_images_and_definitions_once(world: World) -> None:
     assert found.manifests["metallb-crds"].read_text().startswith("---\nkind: CustomResourceDefinition")
 
 
-def test_kube_proxy_has_nft_with_its_libraries_and_nothing_else_of_debian(world: World) -> None:
+def test_kube_proxy_has_nft_with_its_libraries_and_names_and_nothing_else_of_debian(world: World) -> None:
     found = world.ensure()
     [proxy] = [image for image in found.images if "/kube-proxy:" in image.reference]
     entries = layer(proxy.file)
@@ -156,6 +157,7 @@ def test_kube_proxy_has_nft_with_its_libraries_and_nothing_else_of_debian(world:
         "usr/sbin/nft",
         "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
         "usr/lib/x86_64-linux-gnu/libnftables.so.1.1.0",
+        "etc/protocols",
     }
     assert entries["lib64"].linkname == "usr/lib64"
     assert entries["usr/lib/x86_64-linux-gnu/libnftables.so.1"].linkname == "libnftables.so.1.1.0"
