@@ -192,6 +192,7 @@ def test_a_lease_is_a_name_too(plugs, data):
 
 def test_the_system_of_a_machine_uses_the_names(one_plug_per_leg, data):
     names = [f"{entry['name']}.{data['router_domain']}" for entry in data["router_records"]]
+    names += [f"any.{entry['name']}.{data['router_domain']}" for entry in data["router_records"] if entry.get("covers_below")]
     command = "for name in" + " %s" * len(names) + "; do getent hosts $name >/dev/null || echo $name; done"
 
     def check(plug):
