@@ -161,6 +161,7 @@ class Record(Model):
     subnet: str | None = None
     host: HostNumber | None = None
     machine: str | None = None
+    covers_below: bool = Field(False, description="every name below it leads there too, such as web.NAME")
 
     @model_validator(mode="after")
     def _one_address(self) -> Self:

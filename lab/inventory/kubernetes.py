@@ -7,11 +7,12 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from lab import ca
 from lab.inventory import nas
-from lab.inventory.common import PROJECT, Variables, secret
+from lab.inventory.common import PROJECT, Variables, authority, secret
 from lab.inventory.ovirt import merged
 from lab.sections import kubernetes
-from lab.sections.kubernetes import Kubernetes
+from lab.sections.kubernetes import Ingress, Kubernetes
 from lab.sections.nas_checks import nas_machine
 from lab.site import Site
 from lab.site_machines import Machine
@@ -23,15 +24,17 @@ VOLUMES = "/srv/kubernetes/volumes"  # where every node mounts the dataset for v
 MIB = 1024
 ADDONS = ("checks", "flannel", "local_path", "metrics_server")  # of lab/kubernetes/releases.py
 SOURCE = "kubernetes"  # of the backup
+INGRESS = "ingress"  # its certificate
 SAVED = "/var/lib/kubernetes-backup"
 # What kubeadm refuses and what is known to work all the same, by what a machine is.
 FEW_PROCESSORS, NOT_LIKE_OTHERS = "NumCPU", "SystemVerification"
 
 
 def groups(site: Site) -> dict[str, list[str]]:
-    """Groups that follow from the section: all nodes, and the control plane that begins the cluster."""
+    """Groups that follow from the section: all nodes, the control plane that begins the cluster, and who keeps an ingress's certificate."""
     names = [machine.name for machine in kubernetes.nodes(site)]
-    return {"kubernetes": names, "kubernetes_first": names[:1]}
+    has_ingress = site.kubernetes is not None and site.kubernetes.ingress is not None
+    return {"kubernetes": names, "kubernetes_first": names[:1], "kubernetes_ingress": names[:1] if has_ingress else []}
 
 
 def kubeconfig(site: Site) -> Path:
@@ -51,6 +54,8 @@ def variables(site: Site, secrets: Mapping[str, str], name: str) -> Variables:
         found |= worker(site, ours, machine)
     if name in groups(site)["kubernetes_first"]:
         found |= addons(site, ours)
+    if ours.ingress and name in groups(site)["kubernetes_ingress"]:
+        found |= ingress(site, ours.ingress)
     return found
 
 
@@ -61,7 +66,8 @@ def artifacts(ours: Kubernetes) -> Variables:
 
 def wanted_addons(ours: Kubernetes) -> list[str]:
     """The parts of the cluster that kubeadm does not bring."""
-    return [*ADDONS, *(["metallb"] if ours.load_balancer else [])]
+    more = {"metallb": ours.load_balancer, "network_policies": ours.network_policies, "traefik": ours.ingress}
+    return [*ADDONS, *(addon for addon, is_wanted in more.items() if is_wanted)]
 
 
 def runtime(site: Site, ours: Kubernetes, machine: Machine) -> Variables:
@@ -87,8 +93,15 @@ def node(site: Site, ours: Kubernetes, machine: Machine) -> Variables:
             *(f"addon:{one}" for one in wanted_addons(ours)),
         ],
         "kubernetes_node_binaries": ["kubelet", "kubeadm", "kubectl", *(["etcdctl", "etcdutl"] if is_control_plane else [])],
-        "kubernetes_node_names": {other.name: str(other.address) for other in kubernetes.nodes(site)} | api_name(site, ours),
+        # A machine finds itself at 127.0.1.1, as every Debian does.
+        "kubernetes_node_names": {other.name: str(other.address) for other in kubernetes.nodes(site) if other != machine}
+        | api_name(site, ours),
         "kubernetes_node_memory_mib": least,
+        "kubernetes_node_network_policies": ours.network_policies,
+        "kubernetes_node_name": machine.name,
+        "kubernetes_node_is_first": machine.name in groups(site)["kubernetes_first"],
+        "kubernetes_node_kubeconfig": str(kubeconfig(site)),
+        "kubernetes_node_tolerated": tolerated(site, machine),
     }
     if ours.storage:
         mount = {
@@ -168,6 +181,22 @@ def addons(site: Site, ours: Kubernetes) -> Variables:
         "kubernetes_addons_nodes": [machine.name for machine in kubernetes.nodes(site)],
         "kubernetes_addons_workers": [machine.name for machine in kubernetes.workers(site) or kubernetes.control_planes(site)],
         "kubernetes_addons_domain": site.domain,
+        "kubernetes_addons_network_policies": ours.network_policies,
+    }
+
+
+def ingress(site: Site, ours: Ingress) -> Variables:
+    """Role certificate, for the name of the ingress and all names below it, and what role kubernetes_addons has to know of both."""
+    name = f"{ours.record}.{site.domain}"
+    return {
+        "certificate_name": INGRESS,
+        "certificate_names": [name, f"*.{name}"],
+        "certificate_authority": str(authority(site)),
+        "certificate_project": str(PROJECT),
+        "kubernetes_addons_ingress_name": name,
+        "kubernetes_addons_ingress_address": next(str(record.address) for record in site.network.records if record.name == ours.record),
+        "kubernetes_addons_ingress_certificate": f"/etc/ssl/lab/{INGRESS}",
+        "kubernetes_addons_ingress_authority": str(authority(site) / ca.CERTIFICATE),
     }
 
 

@@ -85,4 +85,11 @@ def records(site: Site) -> list[Variables]:
         for subnet, interface in machine.interfaces.items()
         if not interface.mac
     ]
-    return own + static + [{"name": record.name, "address": str(record.address)} for record in site.network.records]
+    return (
+        own
+        + static
+        + [
+            {"name": record.name, "address": str(record.address)} | ({"covers_below": True} if record.covers_below else {})
+            for record in site.network.records
+        ]
+    )

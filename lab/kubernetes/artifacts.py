@@ -61,6 +61,8 @@ def ensure(source: Source, version: str, addons: Sequence[str], say: Say = lambd
                 mirror.fetch(source.place, folder, say)
             else:
                 build(version, tuple(addons), folder, say)
+                if compiler.trim(CACHE):
+                    say(f"{CACHE}/compiled: removed, for the disk has less than {compiler.ROOMY_GIB} GiB left")
             found = _load(folder, version, addons)
     return found
 

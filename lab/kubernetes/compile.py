@@ -15,9 +15,13 @@ from lab.kubernetes import toolchain
 from lab.kubernetes.products import Product
 
 SAY_SECONDS = 20
+ROOMY_GIB = 20  # with less left, what was compiled on the way to programs is not kept
 FREE_GIB = 8  # modules, compiled packages, and what the linker writes
 GIB = 1024**3
 BUILD = ("build", "-v", "-trimpath", "-buildvcs=false")
+# Beside C, too, what Go has of its own for names and users is taken: then other packages are the same ones, compiled once for all products.
+WITH_C = ("-tags", "netgo,osusergo")
+STATIC = ("-linkmode=external", '"-extldflags=-static -Wl,--build-id=none"')
 
 
 def key(product: Product) -> str:
@@ -50,8 +54,9 @@ def ensure(product: Product, cache: Path, say: Callable[[str], None] = lambda _:
     partial = wanted.with_name(f"{wanted.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    words = [str(goroot / "bin" / "go"), *BUILD, "-ldflags", linker(product), "-o", f"{partial}/", *product.programs.values()]
-    run(product, words, toolchain.environment(goroot, cache), cache / f"{product.folder}.log", say)
+    tags = WITH_C if product.has_c else ()
+    words = [str(goroot / "bin" / "go"), *BUILD, *tags, "-ldflags", linker(product), "-o", f"{partial}/", *product.programs.values()]
+    run(product, words, toolchain.environment(goroot, cache, has_c=product.has_c), cache / f"{product.folder}.log", say)
     name(product, partial)
     partial.replace(wanted)
     return wanted
@@ -96,6 +101,8 @@ def remedy(said: str) -> str:
         return "the module that was served is not the pinned one: do not use that proxy (GOPROXY), or pin anew on purpose"
     if re.search(r"dial tcp|i/o timeout|connection refused|no such host|proxyconnect|server response|Forbidden|Not Found", said):
         return "make the Go module proxy reachable, or name another in GOPROXY"
+    if '"gcc"' in said:
+        return "apt-get install gcc libc6-dev"
     if "signal: killed" in said or "cannot allocate memory" in said:
         return "the linker needs 3 GiB of memory: end other programs"
     return "read what it said"
@@ -112,7 +119,8 @@ def progress(log: Path) -> str:
 def linker(product: Product) -> str:
     """The linker's words: no symbols, and the version where the program looks for it."""
     stamped = dict.fromkeys(product.stamps, product.version) | dict(product.flags)
-    return " ".join(["-s", "-w", "-buildid=", *(f"-X={variable}={value}" for variable, value in sorted(stamped.items()))])
+    more = [*(STATIC if product.has_c else ()), *(["-checklinkname=0"] if product.is_old else ())]
+    return " ".join(["-s", "-w", "-buildid=", *more, *(f"-X={variable}={value}" for variable, value in sorted(stamped.items()))])
 
 
 def name(product: Product, folder: Path) -> None:
@@ -137,6 +145,18 @@ def check_space(cache: Path) -> None:
     free = shutil.disk_usage(cache).free
     if free < FREE_GIB * GIB:
         raise LabError(f"{cache}: {free / GIB:.1f} GiB are free, and a build needs {FREE_GIB}; fix: make room there, then run again")
+
+
+def trim(cache: Path) -> bool:
+    """Removes what was compiled on the way to programs where the disk is short of room, and says whether it did; programs stay.
+
+    Another release then takes as long to build as the first.
+    """
+    compiled = cache / "compiled"
+    if not compiled.is_dir() or shutil.disk_usage(cache).free >= ROOMY_GIB * GIB:
+        return False
+    shutil.rmtree(compiled, ignore_errors=True)
+    return True
 
 
 def make_cache(cache: Path) -> None:

@@ -1,4 +1,6 @@
-"""The few programs of images that are not compiled here, out of Debian's packages: nft, which kube-proxy and flannel call, and busybox."""
+"""The few programs of images that are not compiled here, out of Debian's packages: nft, which kube-proxy and flannel call, iptables, with
+which flannel removes what an older one left, and busybox.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,14 @@ from lab.errors import LabError
 from lab.kubernetes.oci import File, Link, Member
 
 SUITE = "trixie"
-PACKAGES = ("busybox-static", "nftables")
+PACKAGES = ("busybox-static", "iptables", "nftables")
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
 NFT = "usr/sbin/nft"
+IPTABLES = "usr/sbin/xtables-nft-multi"
 BUSYBOX = "usr/bin/busybox"
 LOADER = "usr/lib64/ld-linux-x86-64.so.2"
-# The packages bring nothing but what nft needs; without what libc has for character sets it is 10 MB.
-WANTED = (NFT, BUSYBOX, LOADER, f"{LIBRARIES}/*.so*")
+# The packages bring nothing but what these need; without what libc has for character sets it is 10 MB.
+WANTED = (NFT, IPTABLES, BUSYBOX, LOADER, f"{LIBRARIES}/*.so*")
 # As on every Debian: the folders that packages find their files under by older names.
 MERGED = (Link("/bin", "usr/bin"), Link("/lib", "usr/lib"), Link("/lib64", "usr/lib64"), Link("/sbin", "usr/sbin"))
 
@@ -75,7 +78,7 @@ def pick(tar: Path, folder: Path) -> None:
             elif (content := archive.extractfile(entry)) is not None:
                 file.write_bytes(content.read())
                 file.chmod(0o755)
-    for name in (NFT, BUSYBOX, LOADER):
+    for name in (NFT, IPTABLES, BUSYBOX, LOADER):
         if not (folder / name).exists():
             raise LabError(f"programs of images ({SUITE}): {', '.join(PACKAGES)} have no {name}; fix: tell Strata's authors")
 
@@ -90,6 +93,11 @@ def nft(folder: Path) -> list[Member]:
     members: list[Member] = [*MERGED, File(f"/{NFT}", folder / NFT), _member(folder, folder / LOADER)]
     members += [_member(folder, path) for path in sorted((folder / LIBRARIES).iterdir())]
     return members
+
+
+def iptables(folder: Path) -> list[Member]:
+    """iptables by the two names it is called by here; its libraries are those of nft."""
+    return [File(f"/{IPTABLES}", folder / IPTABLES), *(Link(f"/usr/sbin/{name}", f"/{IPTABLES}") for name in ("iptables", "ip6tables"))]
 
 
 def busybox(folder: Path) -> list[Member]:

@@ -17,6 +17,8 @@ REGISTRY = "registry.k8s.io"
 NOBODY = "65532:65532"  # the unprivileged user of upstream's images
 TEMPORARY = Folder("/tmp", 0o1777)  # noqa: S108 - of an image
 COMPILER = ("gcc", "-Os", "-Wall", "-static", "-s", "-Wl,--build-id=none")
+# Without names nft lists numbers, which kube-proxy takes for elements that somebody else left: one that starts again would remove its own.
+PROTOCOLS = b"icmp 1 ICMP\ntcp 6 TCP\nudp 17 UDP\nipv6-icmp 58 IPv6-ICMP\nsctp 132 SCTP\n"
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
 
 
@@ -71,8 +73,12 @@ def recipe(reference: str, role: str, parts: Parts) -> Recipe:
         tools = tuple(File(f"/usr/local/bin/{tool}", parts.programs[tool]) for tool in ("etcd", "etcdctl", "etcdutl"))
         return Recipe(reference, role, tools, Settings())
     program = File(f"/usr/local/bin/{name}", parts.programs[name])
-    more = debian.nft(parts.debian) if name == "kube-proxy" else []
+    more = _nft(parts) if name == "kube-proxy" else []
     return Recipe(reference, role, (program, TEMPORARY, *more), Settings(entrypoint=[program.path]))
+
+
+def _nft(parts: Parts) -> list[Member]:
+    return [*debian.nft(parts.debian), File("/etc/protocols", PROTOCOLS, 0o644)]
 
 
 def _single(reference: str, addon: str, path: str, program: Path, user: str = NOBODY) -> Recipe:
@@ -80,7 +86,7 @@ def _single(reference: str, addon: str, path: str, program: Path, user: str = NO
 
 
 def _flannel(parts: Parts, _: Release) -> list[Recipe]:
-    members = (File("/opt/bin/flanneld", parts.programs["flanneld"]), *debian.nft(parts.debian))
+    members = (File("/opt/bin/flanneld", parts.programs["flanneld"]), *_nft(parts), *debian.iptables(parts.debian))
     settings = Settings(entrypoint=["/opt/bin/flanneld"])
     return [Recipe(f"ghcr.io/flannel-io/flannel:{products.FLANNEL.version}", "addon:flannel", members, settings)]
 

@@ -31,12 +31,16 @@ def leave(cluster: Cluster, wanted: Collection[str], *, check: bool = False) -> 
             "; nothing was changed; fix: `kubeadm reset` on it, which takes it out of etcd, then kubectl delete node, then this again"
         )
     for name in extra if not check else ():
-        _drain(cluster, name)
+        drain(cluster, name)
         cluster.run("delete", "node", name)
     return Change(what, bool(extra), {"nodes": sorted(found)}, {"nodes": sorted(found.keys() - set(extra))})
 
 
-def _drain(cluster: Cluster, name: str) -> None:
+def drain(cluster: Cluster, name: str) -> None:
+    """Has the pods of a node go elsewhere, but for those that belong to every node.
+
+    Raises LabError where some cannot.
+    """
     skip = f"--skip-wait-for-delete-timeout={GIVEN_UP_SECONDS}"
     try:
         cluster.run("drain", name, "--ignore-daemonsets", "--delete-emptydir-data", f"--timeout={DRAIN_SECONDS}s", skip)

@@ -1,11 +1,13 @@
 """Writes container images as OCI archives, without a container engine: one layer, the same bytes from the same files.
 
-`ctr images import`, `podman load` and `skopeo` read them. Nothing is compressed: a node would pay for unpacking with processor time
-that a small machine has less of than disk.
+`ctr images import`, `podman load` and `skopeo` read them. Layers are compressed: on the way to a node every byte costs encryption at both
+ends, several times what unpacking it does. What a layer is called by is the digest of the compressed bytes, which another release of zlib
+may write otherwise; what is in it (the configuration's diff_id) is not.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -18,10 +20,11 @@ from typing import Any
 
 CONFIG = "application/vnd.oci.image.config.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
-LAYER = "application/vnd.oci.image.layer.v1.tar"
+LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 LONG_AGO = "1970-01-01T00:00:00Z"
 BLOCK = 1 << 20
+LEVEL = 6  # of gzip
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,9 @@ def write(archive: Path, reference: str, members: Iterable[Member], settings: Se
     cannot be written. An archive that is cut off is the caller's to remove: write beside the wanted name and rename.
     """
     with tempfile.TemporaryFile(dir=archive.parent) as layer:
-        _write_layer(layer, members)
+        plain_digest = _write_layer(layer, members)
         layer_digest, layer_size = _measure(layer)
-        config = _json(_config(layer_digest, settings))
+        config = _json(_config(plain_digest, settings))
         manifest = _json(_manifest(config, layer_digest, layer_size))
         digest = _sha256(manifest)
         with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
@@ -103,8 +106,29 @@ def digest_of(archive: Path) -> str:
         raise ValueError(f"is no OCI archive ({error})") from None
 
 
-def _write_layer(layer: Any, members: Iterable[Member]) -> None:
-    with tarfile.open(fileobj=layer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+class _Measured:
+    """Passes bytes on, and knows their digest."""
+
+    def __init__(self, target: Any) -> None:
+        self.target, self.digest = target, hashlib.sha256()
+
+    def write(self, content: bytes) -> int:
+        self.digest.update(content)
+        self.target.write(content)
+        return len(content)
+
+
+def _write_layer(layer: Any, members: Iterable[Member]) -> str:
+    """Writes the layer and returns the digest of what is compressed."""
+    with gzip.GzipFile("", "wb", LEVEL, layer, mtime=0) as compressed:
+        plain = _Measured(compressed)
+        _write_files(plain, members)
+    return f"sha256:{plain.digest.hexdigest()}"
+
+
+def _write_files(target: Any, members: Iterable[Member]) -> None:
+    # As a stream: nothing in it is written twice.
+    with tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT) as tar:
         for member in _with_folders(members):
             name = member.path.lstrip("/")
             if isinstance(member, Folder):
@@ -148,7 +172,7 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes, mode: int = 0o644) -> 
     tar.addfile(_header(name, mode, len(content)), io.BytesIO(content))
 
 
-def _config(layer_digest: str, settings: Settings) -> dict[str, Any]:
+def _config(plain_digest: str, settings: Settings) -> dict[str, Any]:
     started: dict[str, Any] = {"Env": list(settings.environment), "WorkingDir": settings.working_folder}
     if settings.entrypoint:
         started["Entrypoint"] = list(settings.entrypoint)
@@ -159,7 +183,7 @@ def _config(layer_digest: str, settings: Settings) -> dict[str, Any]:
         "architecture": "amd64",
         "os": "linux",
         "config": started,
-        "rootfs": {"type": "layers", "diff_ids": [layer_digest]},
+        "rootfs": {"type": "layers", "diff_ids": [plain_digest]},
         "history": [{"created": LONG_AGO, "created_by": "strata"}],
     }
 

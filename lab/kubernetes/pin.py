@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from lab.errors import InputError, LabError, suggest
@@ -41,7 +42,22 @@ def pin(product: Product, version: str) -> None:
         upstream.append(json.loads(call([go, "mod", "edit", "-json", fetched["GoMod"]], environment)))
     (folder / "go.sum").unlink(missing_ok=True)
     (folder / "go.mod").write_text(go_mod(product, version, upstream), encoding="utf-8")
-    call([go, "list", "-deps", "tool"], environment, folder)
+    if product.beside:
+        call([go, "mod", "edit", *newer(go, environment, folder, MODULES / product.beside)], environment, folder)
+    call([go, "list", "-deps", *(["."] if is_ours(product) else ["tool"])], environment, folder)
+
+
+def is_ours(product: Product) -> bool:
+    """Whether the program's first file is of this project, and names parts of upstream's."""
+    return list(product.programs.values()) == [f"strata/{product.folder}"]
+
+
+def newer(go: str, environment: Mapping[str, str], folder: Path, other: Path) -> list[str]:
+    """Words of `go mod edit` that require what another product has of each module that both use; Go takes the newer of the two."""
+    words = [go, "list", "-m", "-f", "{{if not .Main}}{{.Path}}{{end}}", "all"]
+    used = set(call(words, environment, folder).split())
+    theirs = json.loads(call([go, "mod", "edit", "-json"], environment, other))["Require"]
+    return [f"-require={entry['Path']}@{entry['Version']}" for entry in theirs if entry["Path"] in used]
 
 
 def modules(product: Product) -> list[str]:
@@ -58,7 +74,8 @@ def go_mod(product: Product, version: str, upstream: list[Any]) -> str:
     if replaced:
         lines += ["", "replace (", *(f"\t{old} => {new}" for old, new in replaced.items()), ")"]
     # Named as tools the programs belong to our module, so that Go writes down all they need and can read it fast.
-    lines += ["", "tool (", *(f"\t{package}" for package in sorted(product.programs.values())), ")"]
+    if not is_ours(product):
+        lines += ["", "tool (", *(f"\t{package}" for package in sorted(product.programs.values())), ")"]
     return "\n".join(lines) + "\n"
 
 

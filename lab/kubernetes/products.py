@@ -20,7 +20,9 @@ class Product:
     """One go.mod: the module whose version counts, and its programs as name -> package.
 
     `stamps` are variables the linker sets to the version: without them programs report one that kubeadm and operators cannot use.
-    `replaced` are modules taken in another version than upstream's (each with its reason, below).
+    `replaced` are modules taken in another version than upstream's (each with its reason, below). `has_c` where gcc compiles parts of it,
+    `is_old` where modules call what Go's library keeps to itself since, which its linker has to be told to bear with.
+    `beside` is the folder of a product whose modules it takes where its own are older, so that what both use is compiled once.
     """
 
     folder: str
@@ -29,6 +31,9 @@ class Product:
     stamps: tuple[str, ...] = ()
     flags: Mapping[str, str] = field(default_factory=dict)
     replaced: Mapping[str, str] = field(default_factory=dict)
+    has_c: bool = False
+    is_old: bool = False
+    beside: str = ""
 
     @property
     def files(self) -> list[Path]:
@@ -75,9 +80,10 @@ def etcd(line: str) -> Product:
     return Product(folder=f"etcd-{line}", module="go.etcd.io/etcd/server/v3", programs=programs)
 
 
-def coredns(version: str) -> Product:
-    """The cluster's DNS; the version is compiled in."""
-    return Product(folder=f"coredns-{version}", module="github.com/coredns/coredns", programs={"coredns": "github.com/coredns/coredns"})
+def coredns(version: str, line: str) -> Product:
+    """The cluster's DNS; the version is compiled in. Its main.go says which plugins it has; `line` is the release it belongs to."""
+    program = {"coredns": f"strata/coredns-{version}"}
+    return Product(folder=f"coredns-{version}", module="github.com/coredns/coredns", programs=program, beside=f"kubernetes-{line}")
 
 
 CONTAINERD = Product(
@@ -115,6 +121,7 @@ FLANNEL = Product(
         "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common": "v1.3.209",
         "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/vpc": "v1.3.75",
     },
+    has_c=True,  # its oldest backend, which upstream's flanneld has on this architecture
 )
 METRICS_SERVER = Product(
     folder="metrics-server",
@@ -127,6 +134,7 @@ LOCAL_PATH = Product(
     module="github.com/rancher/local-path-provisioner",
     programs={"local-path-provisioner": "github.com/rancher/local-path-provisioner"},
     stamps=("main.VERSION",),
+    beside="kubernetes-1.36",
 )
 # The last line without a module (frr-k8s) that not every proxy has; its API is that of later ones.
 METALLB = Product(
@@ -134,6 +142,7 @@ METALLB = Product(
     module="go.universe.tf/metallb",
     programs={"metallb-controller": "go.universe.tf/metallb/controller", "metallb-speaker": "go.universe.tf/metallb/speaker"},
     stamps=("go.universe.tf/metallb/internal/version.version",),
+    is_old=True,  # golang.org/x/net of its time
 )
 NETWORK_POLICIES = Product(
     folder="network-policies",

@@ -31,14 +31,14 @@ RELEASES = {
     "1.36": Release(
         kubernetes=products.kubernetes("1.36"),
         etcd=products.etcd("3.6"),
-        coredns=products.coredns("1.14.2"),
+        coredns=products.coredns("1.14.2", "1.36"),
         pause="3.10.2",
         agnhost="2.63.0",
     ),
     "1.37": Release(
         kubernetes=products.kubernetes("1.37"),
         etcd=products.etcd("3.7"),
-        coredns=products.coredns("1.14.6"),
+        coredns=products.coredns("1.14.6", "1.37"),
         pause="3.10.2",
         agnhost="2.66.1",
     ),

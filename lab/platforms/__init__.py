@@ -62,10 +62,10 @@ def prepare(site: Site, say: Callable[[str], None]) -> None:
         debian.ensure(site.platforms.ovirt.suite, say)
     if site.kubernetes is not None:
         from lab.inventory.kubernetes import wanted_addons  # here, for the inventory is made of platforms too
-        from lab.kubernetes import artifacts
+        from lab.kubernetes import artifacts, packed
 
         source = artifacts.Source(site.kubernetes.source.kind, site.kubernetes.source.from_ or "")
-        artifacts.ensure(source, site.kubernetes.version, wanted_addons(site.kubernetes), say)
+        packed.ensure(artifacts.ensure(source, site.kubernetes.version, wanted_addons(site.kubernetes), say), artifacts.CACHE)
 
 
 def remove_all(machines: Mapping[str, Mapping[str, Any]], say: Callable[[str], None]) -> list[Change]:

@@ -67,6 +67,12 @@ class LoadBalancer(Model):
     to: HostOrAddress
 
 
+class Ingress(Model):
+    """One address for many web services, by their names."""
+
+    record: Name = Field(description="of network.records: an address of the load balancer, with covers_below; services are names below it")
+
+
 class Storage(Model):
     """Volumes on the NAS."""
 
@@ -85,6 +91,8 @@ class Kubernetes(Model):
     network: Literal["flannel"] = Field("flannel", description="how pods of different nodes reach each other")
     pod_security: Literal["privileged", "baseline", "restricted"] = Field("baseline", description="of namespaces that say nothing")
     load_balancer: LoadBalancer | None = Field(None, description="without it, no service is reached from outside")
+    ingress: Ingress | None = Field(None, description="without it, each web service needs an address of its own")
+    network_policies: bool = Field(False, description="whether policies say who reaches pods; without it, nobody heeds them")
     storage: Storage | None = Field(None, description="without it, volumes are on the disks of nodes only")
 
 

@@ -184,6 +184,29 @@ def load_balancers_are_in_their_subnet(site: Site) -> Iterator[Finding]:
             yield Finding((*at, "subnet"), message, f"another subnet, or give it a leg in {ours.subnet}")
 
 
+def ingress_has_a_name(site: Site) -> Iterator[Finding]:
+    """Web services are found at names below one that leads to an address of the load balancer."""
+    ours = site.kubernetes
+    if ours is None or ours.ingress is None:
+        return
+    at: Location = ("kubernetes", "ingress")
+    if ours.load_balancer is None:
+        fix = "load_balancer: {subnet: NAME, from: N, to: N}"
+        yield Finding(at, "an ingress needs an address that services can have, and there is none", fix)
+        return
+    records = {record.name: record for record in site.network.records}
+    wanted, found = ours.ingress.record, kubernetes.range_of(site)
+    if wanted not in records:
+        fix = f"add {{name: {wanted}, subnet: {ours.load_balancer.subnet}, host: N, covers_below: true}} to network.records"
+        yield Finding((*at, "record"), f"no record {wanted} says which address it has", fix)
+    elif found and not found[0] <= records[wanted].address <= found[1]:
+        message = f"{records[wanted].address} of {wanted} is none of the load balancer's, from {found[0]} to {found[1]}"
+        yield Finding((*at, "record"), message, f"a host of {ours.load_balancer.subnet} in that range")
+    elif not records[wanted].covers_below:
+        message = f"names below {wanted} lead nowhere, and web services would be found there"
+        yield Finding((*at, "record"), message, f"covers_below: true in record {wanted}")
+
+
 def storage_is_exported_to_nodes(site: Site) -> Iterator[Finding]:
     """Every node writes to the dataset, and as root: volumes belong to whoever runs in pods."""
     ours = site.kubernetes.storage if site.kubernetes else None
@@ -229,6 +252,7 @@ CHECKS: tuple[Check, ...] = (
     ranges_are_apart,
     ranges_have_room,
     load_balancers_are_in_their_subnet,
+    ingress_has_a_name,
     storage_is_exported_to_nodes,
     artifacts_can_be_had,
 )

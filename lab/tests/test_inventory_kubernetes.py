@@ -67,6 +67,22 @@ def test_a_control_plane_alone_has_the_address_of_the_api_and_runs_workloads(alo
     assert [rule["comment"] for rule in alone["baseline_firewall_rules"] if rule["protocol"] == "vrrp"] == []
 
 
+def test_an_ingress_has_a_certificate_for_all_names_below_its_own(built: Any) -> None:
+    known = built["_meta"]["hostvars"]["cp1"]
+    assert built["kubernetes_ingress"]["hosts"] == ["cp1"]
+    assert known["certificate_names"] == ["apps.cluster.internal", "*.apps.cluster.internal"]
+    assert known["kubernetes_addons_ingress_address"] == "10.64.30.60"
+    assert known["kubernetes_addons_ingress_certificate"] == f"/etc/ssl/lab/{known['certificate_name']}"
+    assert {"metallb", "network_policies", "traefik"} < set(known["kubernetes_addons_artifacts"]["addons"])
+    records = {record["name"]: record for record in built["_meta"]["hostvars"]["gate"]["router_records"]}
+    assert (records["apps"]["covers_below"], "covers_below" in records["kube"]) == (True, False)
+
+
+def test_nodes_heed_network_policies_where_the_site_wants_them(built: Any) -> None:
+    assert built["_meta"]["hostvars"]["w1"]["kubernetes_node_network_policies"]
+    assert "addon:network_policies" in built["_meta"]["hostvars"]["w1"]["kubernetes_node_images"]
+
+
 def test_every_node_finds_all_nodes_and_the_api(built: Any) -> None:
     names = built["_meta"]["hostvars"]["w2"]["kubernetes_node_names"]
     assert names["cp3"] == "10.64.30.43"

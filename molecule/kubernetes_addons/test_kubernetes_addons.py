@@ -3,6 +3,7 @@
 import urllib.request
 import uuid
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 
 import pytest
 
@@ -99,6 +100,36 @@ def test_pods_of_different_nodes_reach_each_other_through_a_service(cluster, kno
     assert finished(cluster, namespace, "asks") == "server"
 
 
+def asks(cluster, namespace, client, url):
+    """Whether a pod gets an answer."""
+    words = ("exec", client, "--", "/bin/sh", "-c", f"wget -q -T 3 -O - {url} > /dev/null && echo yes || echo no")
+    return cluster.run(f"--namespace={namespace}", *words).stdout.strip() == "yes"
+
+
+def test_a_network_policy_says_who_reaches_a_pod(cluster, known, namespace):
+    if not known["kubernetes_addons_network_policies"]:
+        pytest.skip("nobody heeds network policies in this cluster (kubernetes.network_policies)")
+    workers = known["kubernetes_addons_workers"]
+    clients = [shell(known, name, "sleep 3600", spec=on(workers[-1])) for name in ("friend", "stranger")]
+    live.make(cluster, namespace, service("web", "ClusterIP"), web(known, "server", workers[0]), *clients)
+    for name in ("web", "friend", "stranger"):
+        live.wait_for_pods(cluster, namespace, f"app={name}", 1, SECONDS)
+    for name in ("friend", "stranger"):
+        what = f"{name} is answered while there is no policy"
+        wait_for(what, lambda name=name: asks(cluster, namespace, name, "http://web/"), bool, SECONDS, pause_seconds=1.0)
+    spec = {
+        "podSelector": {"matchLabels": {"app": "web"}},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"from": [{"podSelector": {"matchLabels": {"app": "friend"}}}]}],
+    }
+    live.make(
+        cluster, namespace, {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "friends"}, "spec": spec}
+    )
+    what = "the stranger is refused"
+    wait_for(what, lambda: asks(cluster, namespace, "stranger", "http://web/"), lambda answered: not answered, SECONDS, pause_seconds=1.0)
+    assert asks(cluster, namespace, "friend", "http://web/"), "a policy that lets friends in refuses them too"
+
+
 def test_what_runs_is_measured(cluster):
     words = wait_for(
         "figures of every node",
@@ -160,19 +191,26 @@ def test_a_service_is_reached_from_outside_at_an_address_of_its_own(cluster, kno
     assert wait_for(f"http://{address} answers", answer, lambda said: not said.startswith("("), SECONDS, pause_seconds=1.0) == "server"
 
 
-def named_and_who_may_come(known, members, variables):
-    """A record among the addresses of services, and a machine of another subnet that the router lets through to it."""
+def who_may_come(wanted, members, variables):
+    """A machine of another subnet that the router lets through to an address; None where there is none."""
     router = variables(members("router")[0])
     legs = [(leg["name"], IPv4Network(leg["cidr"]), leg["reach"]) for leg in router["router_legs"]]
-    records = [one for one in router["router_records"] if is_of_services(known, one["address"])]
-    if not records:
-        return None
-    subnet = next(name for name, cidr, _ in legs if IPv4Address(records[0]["address"]) in cidr)
+    subnet = next(name for name, cidr, _ in legs if IPv4Address(wanted) in cidr)
     for client in members("client"):
         address = IPv4Address(variables(client)["ansible_host"])
         if any(address in cidr and subnet in reach for _, cidr, reach in legs):
-            return records[0], client
+            return client
     return None
+
+
+def named_and_who_may_come(known, members, variables):
+    """A record among the addresses of services, and a machine of another subnet that the router lets through to it."""
+    router = variables(members("router")[0])
+    # That of the ingress is taken.
+    free = [one for one in router["router_records"] if one["address"] != known.get("kubernetes_addons_ingress_address")]
+    records = [one for one in free if is_of_services(known, one["address"])]
+    client = who_may_come(records[0]["address"], members, variables) if records else None
+    return (records[0], client) if client else None
 
 
 @pytest.mark.live
@@ -195,6 +233,36 @@ def test_a_service_is_found_by_name_from_another_subnet(cluster, known, namespac
     script = f"import urllib.request; print(urllib.request.urlopen({url!r}, timeout=5).read().decode())"
     said = wait_for(
         f"{url} answers",
+        lambda: lab(client).run("python3 -c %s", script),
+        lambda done: done.rc == 0,
+        SECONDS,
+        pause_seconds=1.0,
+        where=client,
+    )
+    assert said.stdout.strip() == "server"
+
+
+@pytest.mark.live
+def test_a_deployment_is_served_over_https_by_name_to_another_subnet(cluster, known, namespace, members, variables, lab):
+    if not known.get("kubernetes_addons_ingress_name") or not members("router"):
+        pytest.skip("the site has no ingress (kubernetes.ingress), or no router")
+    client = who_may_come(known["kubernetes_addons_ingress_address"], members, variables)
+    if client is None:
+        pytest.skip("no client in another subnet may come")
+    host = f"{namespace}.{known['kubernetes_addons_ingress_name']}"
+    backend = {"service": {"name": "web", "port": {"number": 80}}}
+    rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    ingress = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "web"}, "spec": {"rules": [rule]}}
+    live.make(cluster, namespace, service("web", "ClusterIP"), web(known, "server"), ingress)
+    live.wait_for_pods(cluster, namespace, "app=web", 1, SECONDS)
+    # Nothing but the lab's own authority is trusted. What is asked without encryption is sent there, too.
+    trusted = Path(known["kubernetes_addons_ingress_authority"]).read_text()
+    script = (
+        f"import ssl, urllib.request; context = ssl.create_default_context(cadata={trusted!r});"
+        f" print(urllib.request.urlopen('http://{host}/hostname', timeout=5, context=context).read().decode())"
+    )
+    said = wait_for(
+        f"https://{host} answers",
         lambda: lab(client).run("python3 -c %s", script),
         lambda done: done.rc == 0,
         SECONDS,

@@ -154,6 +154,25 @@ def test_the_state_of_the_cluster_comes_back_from_a_backup(cluster, machines, fi
 
 
 @pytest.mark.disruptive
+def test_the_api_answers_while_a_control_plane_is_down(cluster, machines, namespace):
+    if len(machines) < 3:
+        pytest.skip("etcd has no majority without its only control plane")
+    name, host, known = machines[0]
+    # Nothing of it serves any more: not the address of the API either, which the first one has unless it was down before.
+    host.check_output("systemctl stop keepalived haproxy kubelet && crictl pods --quiet | xargs --no-run-if-empty crictl stopp")
+    try:
+        wait_for(
+            "the API answers without it", lambda: answers(cluster), lambda said: said == "ok", API_SECONDS, pause_seconds=2.0, where=name
+        )
+        live.make(cluster, namespace, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "written"}, "data": {"word": name}})
+        assert live.get(cluster, "configmap", "written", f"--namespace={namespace}")["data"]["word"] == name
+    finally:
+        reboot(host, name, REBOOT_SECONDS)
+    node = known["kubernetes_control_plane_node"]
+    wait_for(f"node {node} is ready", lambda: live.ready(live.get(cluster, "node", node)), bool, API_SECONDS, pause_seconds=2.0)
+
+
+@pytest.mark.disruptive
 def test_a_control_plane_that_reboots_is_ready_again(cluster, machines):
     for name, host, known in machines:
         reboot(host, name, REBOOT_SECONDS)

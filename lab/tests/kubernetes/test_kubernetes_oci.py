@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -93,7 +94,10 @@ def test_the_settings_and_the_layer_are_in_the_configuration(tmp_path: Path) -> 
     assert (config["architecture"], config["os"]) == ("amd64", "linux")
     assert (config["config"]["Entrypoint"], config["config"]["User"]) == (["/bin/tool"], "65532:65532")
     assert any(word.startswith("PATH=/usr/local/sbin:") for word in config["config"]["Env"])
-    assert config["rootfs"] == {"type": "layers", "diff_ids": [manifest(archive)["layers"][0]["digest"]]}
+    [found] = manifest(archive)["layers"]
+    assert found["mediaType"].endswith(".tar+gzip")
+    plain = hashlib.sha256(gzip.decompress(blob(archive, found["digest"]))).hexdigest()
+    assert config["rootfs"] == {"type": "layers", "diff_ids": [f"sha256:{plain}"]}
 
 
 def test_a_layer_has_files_of_root_after_their_folders(tmp_path: Path) -> None:
