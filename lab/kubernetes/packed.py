@@ -13,6 +13,7 @@ import shutil
 import tarfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from lab.errors import LabError
 from lab.kubernetes.manifest import Artifacts, Image
@@ -65,7 +66,7 @@ def images(wanted: Sequence[Image], cache: Path) -> Path:
     """
 
     def write(partial: Path) -> None:
-        index: dict[str, object] = {}
+        index: dict[str, Any] = {}
         listed, blobs = [], set()
         with tarfile.open(partial, "w") as bundle:
             for image in wanted:
@@ -76,7 +77,7 @@ def images(wanted: Sequence[Image], cache: Path) -> Path:
                             continue
                         if member.name == "index.json":
                             index = json.load(content)
-                            listed += index["manifests"]  # type: ignore[misc]
+                            listed += index["manifests"]
                         elif member.name not in blobs:
                             blobs.add(member.name)
                             bundle.addfile(member, content)

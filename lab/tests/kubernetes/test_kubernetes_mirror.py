@@ -91,7 +91,12 @@ def test_a_file_that_was_verified_is_read_again_only_when_it_changed(built: Path
     manifest.load(built)
     read: list[Path] = []
     real = manifest.sha256
-    monkeypatch.setattr(manifest, "sha256", lambda file: read.append(file) or real(file))
+
+    def spy(file: Path) -> str:
+        read.append(file)
+        return real(file)
+
+    monkeypatch.setattr(manifest, "sha256", spy)
     manifest.load(built)
     assert read == []
     damage(built / "binaries/kubeadm")
