@@ -103,7 +103,7 @@ def pod(name: str, reference: str, *command: str, label: str = "", **more: Any) 
 
 @contextmanager
 def namespace(ours: Cluster) -> Iterator[str]:
-    """A namespace for one check; it is gone afterwards, with all that was made in it."""
+    """A namespace for one check; it is told to go afterwards, with all that was made in it (see `all_gone`)."""
     name = f"{PREFIX}-{uuid.uuid4().hex[:8]}"
     ours.run("create", "namespace", name)
     try:
@@ -113,10 +113,17 @@ def namespace(ours: Cluster) -> Iterator[str]:
         yield name
     finally:
         ours.run("delete", "namespace", name, "--wait=false")
-        wait_for(
-            f"namespace {name} is gone",
-            lambda: ours.run("get", "namespace", name, "--ignore-not-found", "--output=name").stdout.strip(),
-            lambda found: not found,
-            GONE_SECONDS,
-            pause_seconds=1.0,
-        )
+
+
+def all_gone(ours: Cluster) -> None:
+    """Waits until no namespace of a check is on its way out: the next check need not wait for the ends of another's pods.
+
+    Raises LabError naming those that stay.
+    """
+
+    def leaving() -> list[str]:
+        found = get(ours, "namespaces")["items"]
+        names = [one["metadata"]["name"] for one in found if "deletionTimestamp" in one["metadata"]]
+        return [name for name in names if name.startswith(f"{PREFIX}-")]
+
+    wait_for("namespaces of checks are gone", leaving, lambda found: not found, GONE_SECONDS, pause_seconds=1.0, where=str(ours.kubeconfig))

@@ -23,7 +23,9 @@ def known(played, variables):
 
 @pytest.fixture(scope="module")
 def cluster(known):
-    return live.cluster(known)
+    found = live.cluster(known)
+    yield found
+    live.all_gone(found)
 
 
 @pytest.fixture

@@ -44,7 +44,9 @@ def known(first):
 
 @pytest.fixture(scope="module")
 def cluster(known):
-    return live.cluster(known)
+    found = live.cluster(known)
+    yield found
+    live.all_gone(found)
 
 
 @pytest.fixture

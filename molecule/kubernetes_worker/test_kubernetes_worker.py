@@ -28,7 +28,9 @@ def known(machines, variables):
 
 @pytest.fixture(scope="module")
 def cluster(known):
-    return live.cluster(known)
+    found = live.cluster(known)
+    yield found
+    live.all_gone(found)
 
 
 @pytest.fixture
@@ -84,9 +86,9 @@ def test_pods_are_spread_over_the_workers(cluster, machines, known, namespace):
 
 
 def test_a_pod_that_eats_too_much_memory_is_ended(cluster, known, namespace):
-    command = "head -c 200000000 /dev/zero | tail"  # tail keeps all of a line, and this is one
     limits = {"limits": {"memory": "32Mi"}}
-    live.make(cluster, namespace, live.pod("eater", live.image(known, "busybox"), "/bin/sh", "-c", command, resources=limits))
+    # It keeps all of a line, and this is one that does not end.
+    live.make(cluster, namespace, live.pod("eater", live.image(known, "busybox"), "/bin/tail", "/dev/zero", resources=limits))
 
     def ended():
         found = live.get(cluster, "pod", "eater", f"--namespace={namespace}")["status"].get("containerStatuses", [{}])
