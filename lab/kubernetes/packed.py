@@ -13,6 +13,7 @@ import shutil
 import tarfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from lab.errors import LabError
 from lab.kubernetes.manifest import Artifacts, Image
@@ -65,8 +66,9 @@ def images(wanted: Sequence[Image], cache: Path) -> Path:
     """
 
     def write(partial: Path) -> None:
-        index: dict[str, object] = {}
-        listed, blobs = [], set()
+        index: dict[str, Any] = {}
+        listed: list[Any] = []
+        blobs: set[str] = set()
         with tarfile.open(partial, "w") as bundle:
             for image in wanted:
                 with tarfile.open(image.file) as archive:
@@ -76,7 +78,7 @@ def images(wanted: Sequence[Image], cache: Path) -> Path:
                             continue
                         if member.name == "index.json":
                             index = json.load(content)
-                            listed += index["manifests"]  # type: ignore[misc]
+                            listed += index["manifests"]
                         elif member.name not in blobs:
                             blobs.add(member.name)
                             bundle.addfile(member, content)
