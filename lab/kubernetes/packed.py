@@ -67,8 +67,7 @@ def images(wanted: Sequence[Image], cache: Path) -> Path:
 
     def write(partial: Path) -> None:
         index: dict[str, Any] = {}
-        listed: list[Any] = []
-        blobs: set[str] = set()
+        listed, blobs = [], set()
         with tarfile.open(partial, "w") as bundle:
             for image in wanted:
                 with tarfile.open(image.file) as archive:
