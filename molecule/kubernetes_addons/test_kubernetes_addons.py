@@ -21,19 +21,6 @@ def known(played, variables):
     return variables(found[0])
 
 
-@pytest.fixture(scope="module")
-def cluster(known):
-    found = live.cluster(known)
-    yield found
-    live.all_gone(found)
-
-
-@pytest.fixture
-def namespace(cluster):
-    with live.namespace(cluster) as name:
-        yield name
-
-
 def finished(cluster, namespace, name):
     """The words of a pod that ended well; the check fails with those of one that did not."""
 
@@ -215,6 +202,19 @@ def named_and_who_may_come(known, members, variables):
     return (records[0], client) if client else None
 
 
+def answer_of(lab, client, url, script):
+    """What a script on a machine prints, once it succeeds."""
+    said = wait_for(
+        f"{url} answers",
+        lambda: lab(client).run("python3 -c %s", script),
+        lambda done: done.rc == 0,
+        SECONDS,
+        pause_seconds=1.0,
+        where=client,
+    )
+    return said.stdout.strip()
+
+
 @pytest.mark.live
 def test_a_service_is_found_by_name_from_another_subnet(cluster, known, namespace, members, variables, lab):
     if not known.get("kubernetes_addons_addresses") or not members("router"):
@@ -233,15 +233,7 @@ def test_a_service_is_found_by_name_from_another_subnet(cluster, known, namespac
     assert address_of(cluster, namespace, "web") == record["address"]
     url = f"http://{record['name']}.{known['kubernetes_addons_domain']}/hostname"
     script = f"import urllib.request; print(urllib.request.urlopen({url!r}, timeout=5).read().decode())"
-    said = wait_for(
-        f"{url} answers",
-        lambda: lab(client).run("python3 -c %s", script),
-        lambda done: done.rc == 0,
-        SECONDS,
-        pause_seconds=1.0,
-        where=client,
-    )
-    assert said.stdout.strip() == "server"
+    assert answer_of(lab, client, url, script) == "server"
 
 
 @pytest.mark.live
@@ -263,12 +255,4 @@ def test_a_deployment_is_served_over_https_by_name_to_another_subnet(cluster, kn
         f"import ssl, urllib.request; context = ssl.create_default_context(cadata={trusted!r});"
         f" print(urllib.request.urlopen('http://{host}/hostname', timeout=5, context=context).read().decode())"
     )
-    said = wait_for(
-        f"https://{host} answers",
-        lambda: lab(client).run("python3 -c %s", script),
-        lambda done: done.rc == 0,
-        SECONDS,
-        pause_seconds=1.0,
-        where=client,
-    )
-    assert said.stdout.strip() == "server"
+    assert answer_of(lab, client, f"https://{host}", script) == "server"

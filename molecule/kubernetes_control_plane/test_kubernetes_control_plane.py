@@ -42,19 +42,6 @@ def known(first):
     return first[2]
 
 
-@pytest.fixture(scope="module")
-def cluster(known):
-    found = live.cluster(known)
-    yield found
-    live.all_gone(found)
-
-
-@pytest.fixture
-def namespace(cluster):
-    with live.namespace(cluster) as name:
-        yield name
-
-
 def answers(cluster):
     """What the API says of itself; empty while it does not answer."""
     try:

@@ -26,19 +26,6 @@ def known(machines, variables):
     return variables(machines[0][2]["kubernetes_worker_first"])
 
 
-@pytest.fixture(scope="module")
-def cluster(known):
-    found = live.cluster(known)
-    yield found
-    live.all_gone(found)
-
-
-@pytest.fixture
-def namespace(cluster):
-    with live.namespace(cluster) as name:
-        yield name
-
-
 def spread(name, reference, count):
     """A deployment whose pods want to be on different nodes, and leave a lost one soon."""
     lost = [
