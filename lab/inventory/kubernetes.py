@@ -20,6 +20,7 @@ from lab.site_machines import Machine
 API, ETCD_CLIENT, ETCD_PEER, KUBELET, OVERLAY, MEMBERS = 6443, 2379, 2380, 10250, 8472, 7946
 PROXIES = 8443  # of the API behind a virtual address: beside an API server, which has the usual port
 OVERLAY_HEADER = 50  # bytes that VXLAN puts around a frame
+CLIENT = "client"  # the group of machines that the lab's people work on
 VOLUMES = "/srv/kubernetes/volumes"  # where every node mounts the dataset for volumes
 MIB = 1024
 ADDONS = ("checks", "flannel", "local_path", "metrics_server")  # of lab/kubernetes/releases.py
@@ -111,6 +112,7 @@ def node(site: Site, ours: Kubernetes, machine: Machine) -> Variables:
             "read_only": False,
         }
         found["nas_client_mounts"] = [mount]
+        found["nas_client_has_programs"] = CLIENT in machine.groups
     return found
 
 

@@ -98,6 +98,7 @@ def test_a_worker_gets_no_image_of_the_control_plane(built: Any) -> None:
 def test_every_node_mounts_the_dataset_of_volumes(built: Any) -> None:
     mount = {"server": "store.cluster.internal", "export": "/srv/nas/volumes", "path": kubernetes.VOLUMES, "read_only": False}
     assert all(built["_meta"]["hostvars"][name]["nas_client_mounts"] == [mount] for name in built["kubernetes"]["hosts"])
+    assert not any(built["_meta"]["hostvars"][name]["nas_client_has_programs"] for name in built["kubernetes"]["hosts"])
 
 
 def test_checks_of_kubeadm_are_passed_over_only_where_they_cannot_pass(built: Any) -> None:
