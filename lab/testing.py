@@ -139,7 +139,7 @@ def _shell_scripts() -> list[str]:
 
 
 def _is_shell(path: Path) -> bool:
-    if not path.is_file():
+    if not path.is_file() or path.suffix == ".j2":  # a template is no script before it is filled in
         return False
     with path.open("rb") as file:
         first = file.readline(80)
