@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from lab.change import Change
 from lab.errors import LabError
-from lab.kubernetes import nodes, versions
+from lab.kubernetes import live, nodes, versions
 from lab.kubernetes.apply import Cluster
 from lab.wait import wait_for
 
@@ -30,7 +29,7 @@ def away(cluster: Cluster, name: str, *, check: bool = False) -> Change:
 
     Raises LabError where pods cannot be moved, and then the node takes no new ones.
     """
-    node = _node(cluster, name)
+    node = live.get(cluster, "node", name)
     is_ours = OURS in node["metadata"].get("annotations", {})
     # What was kept from pods before is not ours to open again afterwards.
     if not check and not is_ours and not _is_closed(node):
@@ -45,14 +44,13 @@ def back(cluster: Cluster, name: str, wanted: str, *, check: bool = False, limit
 
     Raises LabError saying what was last seen of it.
     """
-    node = _node(cluster, name)
+    node = live.get(cluster, "node", name)
     if check:
         return Change(f"node {name}", False)
 
     def seen() -> tuple[str, bool]:
-        found = _node(cluster, name)
-        is_ready = any(one["type"] == "Ready" and one["status"] == "True" for one in found["status"]["conditions"])
-        return found["status"]["nodeInfo"]["kubeletVersion"], is_ready
+        found = live.get(cluster, "node", name)
+        return found["status"]["nodeInfo"]["kubeletVersion"], live.ready(found)
 
     what = f"node {name} is ready at v{wanted}"
     wait_for(what, seen, lambda found: found == (f"v{wanted}", True), limit_seconds, pause_seconds=2.0, where=str(cluster.kubeconfig))
@@ -61,11 +59,6 @@ def back(cluster: Cluster, name: str, wanted: str, *, check: bool = False, limit
         cluster.run("uncordon", name)
         cluster.run("annotate", "node", name, f"{OURS}-")
     return Change(f"node {name}", is_ours, {"takes pods": not _is_closed(node)}, {"takes pods": is_ours or not _is_closed(node)})
-
-
-def _node(cluster: Cluster, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(cluster.run("get", "node", name, "--output=json").stdout)
-    return found
 
 
 def _is_closed(node: dict[str, Any]) -> bool:
