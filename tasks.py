@@ -176,14 +176,38 @@ def ssh(_: Context, machine: str, site: str = find.DEFAULT) -> None:
     _on(site, lambda path: logins.login(path, machine))
 
 
-def _test(name: str, function: str, summary: str, *, default: bool = False) -> Task[Any]:
+@task(positional=["target"], help=SITE | {"target": "a folder, made where it is missing"})
+def mirror(_: Context, target: str, site: str = find.DEFAULT) -> None:
+    """Copy the cluster's binaries and images to TARGET"""
+    from lab.kubernetes import carry
+
+    _on(site, lambda path: carry.carry(path, Path(target)))
+
+
+def _test(name: str, function: str, summary: str) -> Task[Any]:
     def body(_: Context) -> None:
         from lab import testing
 
         _call(getattr(testing, function))
 
     body.__doc__ = summary
-    return Task(body, name=name, default=default)
+    return Task(body, name=name)
+
+
+def _test_on_machines(name: str, function: str, summary: str, *, default: bool = False) -> Task[Any]:
+    def body(_: Context, without: list[str] = []) -> None:  # noqa: B006 - Invoke takes the kind of an option from it
+        from lab import testing
+
+        _call(lambda: getattr(testing, function)(without))
+
+    body.__doc__ = summary
+    return Task(
+        body,
+        name=name,
+        default=default,
+        iterable=["without"],
+        help={"without": "a stage that is left out, and said to be; may be repeated"},
+    )
 
 
 def _stage(name: str) -> Task[Any]:
@@ -218,12 +242,12 @@ _take_plain_words("verify", "--stage")
 _take_plain_words("drill", "--source")
 test = Collection(
     "test",
-    _test("all", "everything", "Everything below, in turn", default=True),
+    _test_on_machines("all", "everything", "Everything below, in turn", default=True),
     _test("lint", "lint", "Read the code"),
     _test("unit", "unit", "Try the Python parts"),
     role,
-    _test("roles", "roles", "Test every role"),
-    _test("rehearsal", "rehearsal", "Build, break, continue, remove"),
+    _test_on_machines("roles", "roles", "Test every role"),
+    _test_on_machines("rehearsal", "rehearsal", "Build, break, continue, remove"),
 )
-namespace = Collection(up, plan, verify, status, validate, stages, down, drill, restore, doctor, docs, ssh, test)
+namespace = Collection(up, plan, verify, status, validate, stages, down, drill, restore, doctor, docs, ssh, mirror, test)
 namespace.add_collection(Collection("stage", *(_stage(stage.name) for stage in STAGES)))

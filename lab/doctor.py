@@ -26,6 +26,7 @@ OLDEST_DEBIAN = 12
 GIB = 1024**3
 IMAGES_GIB = 4  # image, package cache and the layers of containers, with room
 VM_IMAGES_GIB = 4  # the kernel's source and objects while it is built, then an image of 1 GiB
+KUBERNETES_GIB = 14  # the sources of a cluster's binaries, what is compiled of them, and the set that nodes get
 TEMPLATE_GIB = 2  # the disk that VMs are made from, in the cache and as a simulated engine's template
 # Programs that the verbs call, and the package each comes from. The wrapper installs the same.
 PROGRAMS = {
@@ -242,7 +243,8 @@ def wanted_disk_gib(site: Site) -> float:
     disks = sum(machine.disk_gib + sum(disk.size_gib for disk in machine.disks) for machine in vms)
     simulated = site.ovirt is not None and site.ovirt.engine.kind == "simulator"
     hosted = sum(machine.disk_gib for machine in site.machines.values() if machine.platform.kind == "ovirt") if simulated else 0
-    return IMAGES_GIB + (VM_IMAGES_GIB + disks if vms else 0) + (TEMPLATE_GIB + hosted if site.ovirt else 0)
+    compiled = KUBERNETES_GIB if site.kubernetes is not None and site.kubernetes.source.kind == "modules" else 0
+    return IMAGES_GIB + (VM_IMAGES_GIB + disks if vms else 0) + (TEMPLATE_GIB + hosted if site.ovirt else 0) + compiled
 
 
 def tun(device: Path) -> Finding:

@@ -9,6 +9,7 @@ from typing import Any
 
 from lab import consent, find, ledger, lock, platforms, restore, sandbox, stages
 from lab import site as sites
+from lab.inventory.kubernetes import kubeconfig
 from lab.run import name_of
 from lab.simulators.ovirt import site_engine
 
@@ -39,11 +40,17 @@ def down(site_path: Path, *, yes: bool = False, say: Callable[[str], None] = pri
         changes = platforms.remove_all(left_to_remove(inventory), say)
         lock.end_connections(site.artifacts)
         restore.forget(site)
-        shutil.rmtree(site.artifacts / "facts", ignore_errors=True)  # of machines that are gone
+        forget(site)
     sandbox.give_back(site.directory)
     count = sum(change.changed for change in changes)
     say(f"{name}: {count} machines removed" if count else f"{name}: there was nothing to remove")
     return 0
+
+
+def forget(site: sites.Site) -> None:
+    """Facts of machines, and the way into a cluster, that are gone."""
+    for folder in (site.artifacts / "facts", kubeconfig(site).parent):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def end_engine(options: Mapping[str, Any], say: Callable[[str], None]) -> None:

@@ -8,16 +8,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from lab import child, events, find, ledger, lock, remote, sources
+import yaml
+
+from lab import child, events, find, ledger, lock, playbook, remote, sources
 from lab import site as sites
 from lab.errors import InputError, LabError
 from lab.inventory.ovirt import folder
 from lab.platforms.podman import remove_container
 from lab.progress import duration
-from lab.stages import ROOT, order
+from lab.stages import ROOT, STAGES, Stage, order
 
 TASKS_BEFORE_KILL = 20  # then the baseline has written files whose services have not been told yet: what a kill loses most easily
 KILL_LIMIT_SECONDS = 600.0
@@ -137,20 +139,20 @@ class Rehearsal:
         return ledger.Ledger(self.site.artifacts / "ledger.json", print).entries
 
 
-def run() -> list[bool]:
+def run(left_out: Sequence[Stage] = ()) -> list[bool]:
     """Runs the phases on a site of their own and says how each ended; whatever happens, the machines are removed at the end.
 
-    Raises LabError where another such test is at work on this computer.
+    The site is the rehearsal's, but for stages that are left out. Raises LabError where another such test is at work on this computer.
     """
     with lock.held(FOLDER):
-        path = twin(find.site(), FOLDER)
+        path = twin(find.site(), FOLDER, left_out)
         remove_leftovers(path)
         results = _run(path)
         shutil.rmtree(FOLDER)
     return results
 
 
-def twin(original: Path, folder: Path) -> Path:
+def twin(original: Path, folder: Path, left_out: Sequence[Stage] = ()) -> Path:
     """The same site under another name and in other ranges, so that the operator's own rehearsal may stand beside it."""
     text = original.read_text(encoding="utf-8")
     for ours, other in TWIN:
@@ -160,8 +162,25 @@ def twin(original: Path, folder: Path) -> Path:
             )
         text = text.replace(ours, other)
     path = folder / "site.yml"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(without(text, left_out) if left_out else text, encoding="utf-8")
     return path
+
+
+def without(text: str, left_out: Sequence[Stage]) -> str:
+    """A site without the sections of some stages, the machines of their own groups, and further names of these."""
+    site = yaml.safe_load(text)
+    others = [stage for stage in STAGES if stage not in left_out]
+    own = _groups(left_out) - _groups(others)
+    gone = {name for name, machine in site["machines"].items() if own.intersection(machine["groups"])}
+    for stage in left_out:
+        site.pop(stage.name, None)
+    site["machines"] = {name: machine for name, machine in site["machines"].items() if name not in gone}
+    site["network"]["records"] = [record for record in site["network"]["records"] if record.get("machine") not in gone]
+    return yaml.safe_dump(site, sort_keys=False)
+
+
+def _groups(of: Sequence[Stage]) -> set[str]:
+    return {group for stage in of for group in playbook.groups(stage.playbook)}
 
 
 def remove_leftovers(path: Path) -> None:

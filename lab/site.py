@@ -12,6 +12,7 @@ from lab import addressing, secrets, site_checks, site_messages, site_yaml
 from lab.errors import SiteError
 from lab.sections.backup import Backup
 from lab.sections.git import Git
+from lab.sections.kubernetes import Kubernetes
 from lab.sections.nas import Nas
 from lab.sections.openstack import Openstack
 from lab.sections.ovirt import Ovirt
@@ -161,6 +162,7 @@ class Record(Model):
     subnet: str | None = None
     host: HostNumber | None = None
     machine: str | None = None
+    covers_below: bool = Field(False, description="every name below it leads there too, such as web.NAME")
 
     @model_validator(mode="after")
     def _one_address(self) -> Self:
@@ -209,6 +211,7 @@ class Site(Model):
     ovirt: Ovirt | None = Field(None, description="without it, no machine is on platform ovirt")
     git: Git | None = None
     openstack: Openstack | None = Field(None, description="without it, the site has no cloud of its own")
+    kubernetes: Kubernetes | None = Field(None, description="without it, the site has no cluster")
     backup: Backup | None = Field(None, description="without it, nothing is copied")
 
     @property

@@ -44,9 +44,10 @@ def run(site: Site) -> Iterator[Finding]:
 def every() -> tuple[Check, ...]:
     """All checks: of this module, of addresses, and of the optional sections."""
     from lab import site_checks_addresses  # here, because these are made of what is defined above
-    from lab.sections import backup, git, nas_checks, openstack_checks, ovirt_checks
+    from lab.sections import backup, git, kubernetes_checks, nas_checks, openstack_checks, ovirt_checks
 
-    sections = git.CHECKS + nas_checks.CHECKS + ovirt_checks.CHECKS + openstack_checks.CHECKS + backup.CHECKS
+    platforms = ovirt_checks.CHECKS + kubernetes_checks.CHECKS + openstack_checks.CHECKS
+    sections = nas_checks.CHECKS + platforms + git.CHECKS + backup.CHECKS
     return CHECKS + site_checks_addresses.CHECKS + sections
 
 

@@ -25,6 +25,8 @@ GROUPS: Mapping[str, str] = {
     "openstack_network": "lets servers of the cloud out, and visitors in",
     "openstack_compute": "runs servers of the cloud",
     "git": "keeps the lab's repositories",
+    "kubernetes_control_plane": "serves the API of the cluster and keeps its state",
+    "kubernetes_worker": "runs the workloads of the cluster",
     "backup": "keeps copies of what the lab cannot make again",
     "spare": "stands only during a drill: what was lost is restored onto it",
 }

@@ -50,12 +50,18 @@ STAGES = (
     ),
     Stage("git", "the lab's repositories over SSH and HTTPS, this project among them", ("network", "ovirt")),
     Stage(
+        "kubernetes",
+        "a Kubernetes cluster with storage, load balancers and names of the lab",
+        ("network", "nas", "ovirt"),
+        programs=("lab/kubernetes",),
+    ),
+    Stage(
         "openstack",
         "a cloud of its own: servers, their networks and images, behind APIs over TLS",
         ("network", "nas"),
         programs=("lab/openstack", "lab/things", "lab/inventory/openstack_services"),
     ),
-    Stage("backup", "copies of what cannot be made again, that no client can remove", ("network", "nas", "git", "openstack")),
+    Stage("backup", "copies of what cannot be made again, that no client can remove", ("network", "nas", "git", "kubernetes", "openstack")),
 )
 
 

@@ -7,11 +7,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lab import child, sandbox
+from lab import child, sandbox, stages
 from lab import rehearsal as rehearsals
 from lab.errors import InputError, LabError, suggest
 from lab.progress import duration
@@ -20,11 +20,18 @@ from lab.stages import ROOT
 NO_SCENARIOS = frozenset({"default", "shared"})
 
 
-def everything() -> int:
-    """Everything, in turn; goes on after a failure and says at the end what failed."""
+def everything(without: Sequence[str] = ()) -> int:
+    """Everything, in turn; goes on after a failure and says at the end what failed.
+
+    Stages of `without` are left out where they stand on machines: their roles, and the stages in the whole-stack test.
+    """
+    own = own_roles(without)
     sandbox.enter()  # first, for it starts the process again
-    codes = {name: function() for name, function in (("lint", lint), ("unit", unit), ("roles", roles), ("rehearsal", rehearsal))}
+    parts = (("lint", lint), ("unit", unit), ("roles", lambda: roles(without)), ("rehearsal", lambda: rehearsal(without)))
+    codes = {name: function() for name, function in parts}
     bad = [name for name, code in codes.items() if code]
+    if without:
+        print(f"\nleft out, as asked: of the rehearsal, {', '.join(without)}; of the roles, {', '.join(own)}")
     print(f"\ntests failed: {', '.join(bad)}" if bad else "\nall tests passed")
     return 1 if bad else 0
 
@@ -59,14 +66,15 @@ def role(name: str) -> int:
     return _command(["molecule", "test", "-s", name])
 
 
-def roles(workers: int | None = None) -> int:
-    """All roles, as many at a time as there are processors; a log each, shown where the role failed."""
+def roles(without: Sequence[str] = ()) -> int:
+    """All roles but those left out, as many at a time as there are processors; a log each, shown where the role failed."""
+    own = own_roles(without)
     sandbox.enter()
-    names = scenarios()
+    names = [name for name in scenarios() if name not in own]
     if not names:
         raise LabError(f"{ROOT / 'molecule'}: there is no scenario, so nothing is proven; fix: add molecule/<role>/molecule.yml")
     children = child.Children()
-    with tempfile.TemporaryDirectory(prefix="strata-roles-") as folder, ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+    with tempfile.TemporaryDirectory(prefix="strata-roles-") as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
             good = list(pool.map(lambda name: _scenario(name, Path(folder), children), names))
         except BaseException:
@@ -75,10 +83,18 @@ def roles(workers: int | None = None) -> int:
     return closing(good)
 
 
-def rehearsal() -> int:
+def rehearsal(without: Sequence[str] = ()) -> int:
     """A whole site: build, check, break, continue, remove."""
+    left_out = [stages.get(name) for name in without]
     sandbox.enter()
-    return closing(rehearsals.run())
+    return closing(rehearsals.run(left_out))
+
+
+def own_roles(names: Sequence[str]) -> list[str]:
+    """The roles that these stages have and no other. Raises InputError for one that is not there."""
+    others = {role for stage in stages.STAGES if stage.name not in names for role in stages.roles_of(stage)}
+    found = dict.fromkeys(role for name in names for role in stages.roles_of(stages.get(name)))
+    return [role for role in found if role not in others]
 
 
 def scenarios(root: Path = ROOT) -> list[str]:
@@ -123,7 +139,7 @@ def _shell_scripts() -> list[str]:
 
 
 def _is_shell(path: Path) -> bool:
-    if not path.is_file():
+    if not path.is_file() or path.suffix == ".j2":  # a template is no script before it is filled in
         return False
     with path.open("rb") as file:
         first = file.readline(80)

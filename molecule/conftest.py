@@ -103,3 +103,22 @@ def ssh(known):
         return known["ansible_ssh_private_key_file"], known["ansible_ssh_common_args"]
     made = os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]
     return f"{made}/id_ed25519", f"-o IdentitiesOnly=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile={made}/known_hosts {ALIVE}"
+
+
+@pytest.fixture(scope="module")
+def cluster(known):
+    """The Kubernetes cluster of the machine whose variables are `known`; at the end, nothing that checks made is left in it."""
+    from lab.kubernetes import live  # here and not above: most checks need nothing of it
+
+    found = live.cluster(known)
+    yield found
+    live.all_gone(found)
+
+
+@pytest.fixture
+def namespace(cluster):
+    """The name of a namespace for one check."""
+    from lab.kubernetes import live
+
+    with live.namespace(cluster) as name:
+        yield name

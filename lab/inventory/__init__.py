@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lab.inventory import backup, baseline, git, machines, nas, openstack, ovirt, router
+from lab.inventory import backup, baseline, git, kubernetes, machines, nas, openstack, ovirt, router
 from lab.inventory.common import Variables
 from lab.site import Site
 from lab.site_fields import GROUPS
@@ -46,7 +46,7 @@ def build(site: Site, secrets: Mapping[str, str]) -> dict[str, Any]:
     groups = {group: [name for name in names if group in site.machines[name].groups] for group in GROUPS}
     groups |= {f"platform_{kind}": [name for name in names if site.machines[name].platform.kind == kind] for kind in KINDS}
     groups["backup_client"] = backup.clients(site)
-    groups |= ovirt.groups(site) | openstack.groups(site)
+    groups |= ovirt.groups(site) | kubernetes.groups(site) | openstack.groups(site)
     groups["debian"] = [name for name in names if not any(name in groups[group] for group in (SPARE, *OTHER_SYSTEMS))]
     common = baseline.shared(site, secrets)
     hosts = {name: {**common, **machine_variables(site, secrets, name)} for name in names}
@@ -65,6 +65,7 @@ def machine_variables(site: Site, secrets: Mapping[str, str], name: str) -> Vari
             variables |= ROLES[group](site, secrets, name)
         if group in OPENINGS:
             variables["baseline_firewall_rules"] = variables["baseline_firewall_rules"] + OPENINGS[group](site)
-    variables["baseline_firewall_rules"] = variables["baseline_firewall_rules"] + openstack.firewall(site, name)
-    variables |= ovirt.variables(site, secrets, name) | openstack.variables(site, secrets, name)
+    variables["baseline_firewall_rules"] = variables["baseline_firewall_rules"] + kubernetes.firewall(site, name) + openstack.firewall(site, name)
+    for section in (ovirt, kubernetes, openstack):
+        variables |= section.variables(site, secrets, name)
     return variables | backup.client(site, secrets, name)

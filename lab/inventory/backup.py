@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lab.inventory import nas, openstack
+from lab.inventory import kubernetes, nas, openstack
 from lab.inventory.common import SSH, Variables, authority, secret
 from lab.inventory.openstack_services.glance import STORE as IMAGES
 from lab.sections.backup import AUTHORITY, OPENSTACK, Source, machine_of, named_sources
@@ -60,6 +60,10 @@ def described(site: Site, name: str, extra: Source | None) -> Variables:
     if name == "git":
         # What was restored has the keys and rights of its day; those of the machine's role count.
         return source(name, GIT_PATHS, stop_for_restore=GIT_UNITS, after_restore=[["/usr/local/sbin/git-server-apply", "--force"]])
+    if name == kubernetes.SOURCE:
+        # A snapshot that etcd makes itself: its files are of no use to anyone while it writes them.
+        save, restore = ["/usr/local/sbin/kubernetes-save"], ["/usr/local/sbin/kubernetes-restore"]
+        return source(name, [kubernetes.SAVED], before=[save], after_restore=[restore])
     if name == AUTHORITY:
         return source(name, [COPY_OF_AUTHORITY])
     if name in OPENSTACK:

@@ -87,4 +87,8 @@ def records(site: Site) -> list[Variables]:
         for subnet, interface in machine.interfaces.items()
         if not interface.mac
     ]
-    return own + static + [{"name": record.name, "address": str(record.address)} for record in site.network.records]
+    further = [
+        {"name": record.name, "address": str(record.address)} | ({"covers_below": True} if record.covers_below else {})
+        for record in site.network.records
+    ]
+    return own + static + further

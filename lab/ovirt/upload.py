@@ -116,14 +116,8 @@ def new_disk(state: State, thing: Template, image: Image, what: str) -> str:
 def settle_disk(state: State, what: str, ident_: str) -> None:
     """Until nothing holds it."""
     service = state.service("disks").disk_service(ident_)
-    state.engine.wait(
-        f"{what}: its disk can be used",
-        lambda: word(service.get().status),
-        lambda status: status == "ok",
-        DISK_SECONDS,
-        lambda status: status == "illegal",
-        lambda status: "the engine found no whole image in it: run the same command again, it is sent anew" if status == "illegal" else "",
-    )
+    anew = "the engine found no whole image in it: run the same command again, it is sent anew"
+    settle(state, f"{what}: its disk can be used", service, DISK_SECONDS, anew)
 
 
 def abandon(state: State, what: str, going: transfer.Transfer, disk: str) -> None:
@@ -195,13 +189,18 @@ def from_vm(state: State, thing: Template, image: Image, vm: str) -> str:
 def settle_template(state: State, thing: Template, ident_: str) -> None:
     """Until VMs can be made from it."""
     service = state.service("templates").template_service(ident_)
+    settle(state, f"{thing.ref} can be used", service, TEMPLATE_SECONDS, "run the same command again, it is made anew")
+
+
+def settle(state: State, what: str, service: Any, limit_seconds: float, anew: str) -> None:
+    """Until the engine lets it be used; `anew` is the fix where it came out broken, which the engine calls illegal."""
     state.engine.wait(
-        f"{thing.ref} can be used",
+        what,
         lambda: word(service.get().status),
         lambda status: status == "ok",
-        TEMPLATE_SECONDS,
+        limit_seconds,
         lambda status: status == "illegal",
-        lambda status: "run the same command again, it is made anew" if status == "illegal" else "",
+        lambda status: anew if status == "illegal" else "",
     )
 
 

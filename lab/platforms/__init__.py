@@ -55,11 +55,17 @@ def platform(kind: str) -> Platform:
 
 
 def prepare(site: Site, say: Callable[[str], None]) -> None:
-    """Makes what takes minutes before any playbook waits for it in silence: the kernel of virtual machines, the disk of oVirt's."""
+    """Makes what takes minutes before any playbook waits for it in silence: kernels, disks, the parts of a cluster."""
     if any(machine.platform.kind == "vm" for machine in site.machines.values()):
         vm_image.ensure(site.platforms.vm.suite, say)
     if site.ovirt is not None:
         debian.ensure(site.platforms.ovirt.suite, say)
+    if site.kubernetes is not None:
+        from lab.inventory.kubernetes import wanted_addons  # here, for the inventory is made of platforms too
+        from lab.kubernetes import artifacts, packed
+
+        source = artifacts.Source(site.kubernetes.source.kind, site.kubernetes.source.from_ or "")
+        packed.ensure(artifacts.ensure(source, site.kubernetes.version, wanted_addons(site.kubernetes), say), artifacts.CACHE)
 
 
 def remove_all(machines: Mapping[str, Mapping[str, Any]], say: Callable[[str], None]) -> list[Change]:

@@ -65,10 +65,10 @@ def entering(container: str) -> list[str]:
     A third of what `podman exec` costs, which starts a monitor for each command. The command belongs to the control group of whoever
     runs it: limits of the container do not hold for it, and it ends with the container all the same. Raises LabError where none runs.
     """
-    process = podman("container", "inspect", "--format", "{{.State.Pid}}", container).strip()
-    if process == "0":
+    process = int(podman("container", "inspect", "--format", "{{.State.Pid}}", container))
+    if process == 0:
         raise LabError(f"container {container}: does not run; fix: ./inv up starts a site's machines, molecule create those of a scenario")
-    return ["nsenter", "--target", process, "--all", "--wdns=/", "/usr/bin/env", "--ignore-environment", *ENVIRONMENT]
+    return ["nsenter", "--target", str(process), "--all", "--wdns=/", "/usr/bin/env", "--ignore-environment", *ENVIRONMENT]
 
 
 @contextmanager
@@ -85,6 +85,11 @@ def exists(kind: str, name: str) -> bool:
     if done.returncode not in (0, 1):
         raise LabError(f"podman {kind} exists {name}: {done.stderr.decode(errors='replace').strip()}; fix: ./inv doctor")
     return done.returncode == 0
+
+
+def first_process(container: str) -> int:
+    """The process that a running container began with; 0 where it does not run or is not there."""
+    return int(inspect(container)["State"]["Pid"]) if exists("container", container) else 0
 
 
 def inspect(name: str) -> dict[str, Any]:

@@ -94,10 +94,13 @@ def machine_of(site: Site) -> str | None:
 def named_sources(site: Site) -> Iterator[tuple[str, str, Location]]:
     """Machine, name and place of every source of a site with the section: those that follow from other sections first."""
     keeper, git, nas = machine_of(site), _member(site, "git"), _member(site, "nas")
+    cluster = _member(site, "kubernetes_control_plane")
     if keeper:
         yield keeper, AUTHORITY, (GROUP,)
     if git and getattr(site, "git", None) is not None:
         yield git, "git", ("git",)
+    if cluster and getattr(site, "kubernetes", None) is not None:
+        yield cluster, "kubernetes", ("kubernetes",)
     if nas and (section := getattr(site, "nas", None)) is not None:
         for name, dataset in section.datasets.items():
             if dataset.backup:

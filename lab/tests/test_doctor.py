@@ -5,10 +5,12 @@ import pytest
 
 from lab import doctor
 from lab import site as sites
+from lab.sections.kubernetes import Artifacts
 from lab.stages import ROOT
 
 SITE = Path(__file__).parent / "sites" / "valid" / "small.yml"
 VM = SITE.with_name("vm.yml")
+CLUSTER = SITE.with_name("kubernetes-small.yml")
 
 
 def told(finding: doctor.Finding) -> tuple[str, bool]:
@@ -131,6 +133,14 @@ def test_leftovers_are_containers_nobody_recorded(containers: Any, is_recorded: 
 def test_disks_of_virtual_machines_need_room_and_those_of_containers_do_not() -> None:
     assert doctor.wanted_disk_gib(sites.load(SITE)) == doctor.IMAGES_GIB
     assert doctor.wanted_disk_gib(sites.load(VM)) == doctor.IMAGES_GIB + doctor.VM_IMAGES_GIB + 4 + 4 + 0.5
+
+
+def test_compiling_a_cluster_needs_room_and_fetching_one_does_not() -> None:
+    site = sites.load(CLUSTER)
+    assert site.kubernetes is not None
+    fetched = site.kubernetes.model_copy(update={"source": Artifacts(kind="packages")})
+    less = doctor.wanted_disk_gib(site.model_copy(update={"kubernetes": fetched}))
+    assert doctor.wanted_disk_gib(site) == less + doctor.KUBERNETES_GIB
 
 
 def test_virtual_machines_are_plugged_in_by_taps(tmp_path: Path) -> None:

@@ -44,6 +44,17 @@ def test_vms_of_a_simulated_engine_go_with_it_and_those_of_a_real_one_by_themsel
     assert "gate" in down.left_to_remove(built(VALID / "small.yml"))
 
 
+def test_what_was_known_of_machines_that_are_gone_is_forgotten(tmp_path: Path) -> None:
+    file = tmp_path / "site.yml"
+    file.write_text((VALID / "small.yml").read_text())
+    site = sites.load(file)
+    for known in ("facts/gate", "kubernetes/admin.conf", "ca/ca.crt"):
+        (site.artifacts / known).parent.mkdir(parents=True)
+        (site.artifacts / known).write_text("")
+    down.forget(site)
+    assert [path.name for path in site.artifacts.iterdir()] == ["ca"]
+
+
 def test_the_end_of_a_run_says_what_of_ovirt_is_simulated_and_by_what(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(site_engine, "described", lambda options: f"{options['site']}'s simulator")
     lines = run.simulated(sites.load(find.site()))

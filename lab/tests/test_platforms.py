@@ -9,7 +9,7 @@ import pytest
 
 from lab.errors import InputError, LabError
 from lab.platforms import container, image, limits, platform, prepared, remove_all
-from lab.platforms.podman import exists, podman, remove_container
+from lab.platforms.podman import entering, exists, podman, remove_container
 
 SPEC: dict[str, Any] = {
     "container": "lab-gate",
@@ -106,6 +106,19 @@ def test_a_container_that_cannot_be_removed_is_said_at_once(fake_podman: Path) -
 def test_a_container_that_is_not_there_needs_no_removal(fake_podman: Path) -> None:
     script(fake_podman, 'echo "Error: no container with name lab-gate" >&2; exit 1')
     remove_container("lab-gate")
+
+
+def test_a_container_that_does_not_run_cannot_be_entered(fake_podman: Path) -> None:
+    script(fake_podman, "echo 0")
+    with pytest.raises(LabError, match=r"container lab-gate: does not run; fix: ./inv up starts a site's machines"):
+        entering("lab-gate")
+
+
+def test_a_container_is_entered_without_the_environment_of_the_controller(fake_podman: Path) -> None:
+    script(fake_podman, "echo 4711")
+    words = entering("lab-gate")
+    assert words[:3] == ["nsenter", "--target", "4711"]
+    assert "--ignore-environment" in words
 
 
 def test_no_podman_is_said_with_the_command_that_mends_it(fake_podman: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,8 @@ def test_the_age_of_a_backup_is_said_or_why_nobody_knows_it(rows: Any, why: str,
 
 def test_each_source_says_how_old_its_backup_is_and_whether_a_restore_was_proven(world: World) -> None:
     evidence.add(world.artifacts, PROVEN)
-    nas, git, _ = lines(world, is_up=True)
+    found = {line.split(":")[0]: line for line in lines(world, is_up=True)}
+    nas, git = found["backup nas-homes"], found["backup git"]
     assert git.startswith("backup git: newest is 1 h 0 min old, 0 B; restore proven ")
     assert nas.endswith(f"never restored, so nothing is proven: ./inv drill nas-homes --site {world.path}")
 

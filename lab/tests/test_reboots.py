@@ -10,8 +10,8 @@ from lab.errors import LabError
 class Host:
     """Answers one thing after the other; None is a machine that nobody can reach."""
 
-    def __init__(self, *answers: str | None) -> None:
-        self.answers, self.asked = list(answers), [""]
+    def __init__(self, *answers: str | None, silence: type[Exception] = RuntimeError) -> None:
+        self.answers, self.asked, self.silence = list(answers), [""], silence
 
     def run(self, command: str) -> Any:
         self.asked.append(command)
@@ -19,12 +19,13 @@ class Host:
             raise RuntimeError("the connection went down")
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if answer is None:
-            raise RuntimeError("nobody is there")
+            raise self.silence("nobody is there")
         return SimpleNamespace(rc=0 if answer else 1, stdout=answer)
 
 
-def test_a_machine_is_back_when_its_boot_is_another() -> None:
-    host = Host("first", "first", None, "", "second")
+@pytest.mark.parametrize("silence", [RuntimeError, LabError], ids=["ssh", "a container that does not run just now"])
+def test_a_machine_is_back_when_its_boot_is_another(silence: type[Exception]) -> None:
+    host = Host("first", "first", None, "", "second", silence=silence)
     reboots.reboot(host, "web", 20)
     assert host.answers == ["second"]
     assert "systemctl --no-block reboot" in host.asked

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import find, rehearsal
+from lab import find, rehearsal, stages
 from lab import site as sites
 from lab.errors import LabError
 
@@ -87,3 +87,18 @@ def test_a_site_with_backups_is_drilled_and_loses_a_machine_before_it_is_taken_d
     if test.site.backup:
         assert names.index("a lost machine comes back with its data") < names.index("down removes the site")
         assert test.machine_to_lose() in ("forge", "store")
+
+
+def test_a_stage_that_is_left_out_takes_its_machines_and_their_names_with_it(tmp_path: Path) -> None:
+    left_out = [stages.get("git"), stages.get("backup")]
+    site = sites.load(rehearsal.twin(find.site(), tmp_path, left_out))
+    whole = sites.load(rehearsal.twin(find.site(), tmp_path))
+    assert (site.git, site.backup) == (None, None)
+    assert set(whole.machines) - set(site.machines) == {"forge", "vault"}
+    assert {record.name for record in whole.network.records} - {record.name for record in site.network.records} == {"git"}
+    assert [stage.name for stage in stages.of(site)] == [stage.name for stage in stages.of(whole) if stage not in left_out]
+
+
+def test_machines_of_other_stages_stay_where_one_is_left_out(tmp_path: Path) -> None:
+    machines = sites.load(rehearsal.twin(find.site(), tmp_path, [stages.get("backup")])).machines
+    assert {"gate", "store", "forge", "admin"} <= set(machines)  # also though they are backed up

@@ -48,7 +48,7 @@ def test_a_circle_is_refused() -> None:
     ("arguments", "message"),
     [
         ({"only": "netwrok"}, "stage netwrok: there is no such stage; fix: did you mean network?"),
-        ({"to": "kitchen"}, "stage kitchen: there is no such stage; fix: one of: backup, git, nas, network, openstack, ovirt"),
+        ({"to": "kitchen"}, "stage kitchen: there is no such stage; fix: one of: backup, git, kubernetes, nas, network, openstack, ovirt"),
         (
             {"only": "network", "to": "network"},
             "--only names the one stage to run, so --to and --from say nothing beside it; fix: leave out either",

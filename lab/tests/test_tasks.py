@@ -18,11 +18,13 @@ PROBE = """
 import json, os, sys
 from invoke.main import program
 from lab import drill, find, restore, run
+from lab.kubernetes import carry
 find.enter_sandbox = lambda path: None
 run.up = lambda path, **options: print("up", path.parent.name, sorted((k, v) for k, v in options.items() if v))
 run.verify = lambda path, stage, **options: print("verify", path.parent.name, stage, *sorted(k for k, v in options.items() if v))
 drill.drill = lambda path, source: print("drill", path.parent.name, source)
 restore.restore = lambda path, machine, **options: print("restore", path.parent.name, machine, *sorted(k for k, v in options.items() if v))
+carry.carry = lambda path, target: print("mirror", path.parent.name, target)
 for line in sys.stdin:
     words, files = json.loads(line)
     if child := os.fork():
@@ -78,6 +80,8 @@ def inv(probe: Any, tmp_path: Path) -> Any:
         ("restore forge", "restore rehearsal forge"),
         ("restore forge --yes --force --site production", "restore production forge force yes"),
         ("restore --site production --yes forge", "restore production forge yes"),
+        ("mirror /srv/mirror", "mirror rehearsal /srv/mirror"),
+        ("mirror --site production there", "mirror production there"),
     ],
 )
 def test_every_option_reaches_its_function(inv: Any, words: Any, expected: Any) -> None:

@@ -88,7 +88,7 @@ def test_the_console_is_a_log_that_cannot_grow_for_ever() -> None:
 
 
 def test_a_command_line_that_the_kernel_would_cut_is_refused() -> None:
-    with pytest.raises(LabError, match=r"machine virtual-store: .* longer than 2000 characters; fix: fewer interfaces, or an ed25519 key"):
+    with pytest.raises(LabError, match=r"machine virtual-store: .* longer than 1976 characters; fix: fewer interfaces, or an ed25519 key"):
         vm.kernel_words(spec(), KEY * 40)
 
 

@@ -9,8 +9,10 @@ EARLY_DAYS = 14  # a run renews when 30 are left, so fewer mean that nobody ran 
 
 
 @pytest.fixture(scope="module")
-def owners(members, lab, variables):
+def owners(members, played, lab, variables):
     """(machine, what the inventory says) of each machine with a certificate."""
+    if not played("certificate"):
+        pytest.skip("no machine of the site gets a certificate in this stage")
     found = [(lab(name), variables(name)) for name in members("lab") if "certificate_name" in variables(name)]
     assert found, "no machine has a certificate, so nothing can be checked"
     return found

@@ -16,8 +16,8 @@ def machines(played, lab, variables):
 
 def test_programs_are_there(machines):
     def check(machine):
-        name, host, _ = machine
-        for program in PROGRAMS:
+        name, host, known = machine
+        for program in PROGRAMS if known.get("nas_client_has_programs", True) else ():
             assert host.run("command -v %s", program).rc == 0, f"{name}: {program}"
 
     each(check, machines)

@@ -167,6 +167,18 @@ def test_names_resolve_both_ways(one_plug_per_leg, data):
     each(check, one_plug_per_leg)
 
 
+def test_names_below_a_record_that_covers_them_lead_there(one_plug_per_leg, data):
+    covering = [entry for entry in data["router_records"] if entry.get("covers_below")]
+    if not covering:
+        pytest.skip("no record covers the names below it")
+    wanted = {f"any.{entry['name']}.{data['router_domain']}".lower(): [entry["address"]] for entry in covering}
+
+    def check(plug):
+        assert probes.run(plug.host, probes.RESOLVE, plug.leg["address"], sorted(wanted), []) == wanted, str(plug)
+
+    each(check, one_plug_per_leg)
+
+
 def test_a_lease_is_a_name_too(plugs, data):
     known = {entry["address"] for entry in data["router_reservations"] + data["router_records"]}
 
@@ -180,6 +192,7 @@ def test_a_lease_is_a_name_too(plugs, data):
 
 def test_the_system_of_a_machine_uses_the_names(one_plug_per_leg, data):
     names = [f"{entry['name']}.{data['router_domain']}" for entry in data["router_records"]]
+    names += [f"any.{entry['name']}.{data['router_domain']}" for entry in data["router_records"] if entry.get("covers_below")]
     command = "for name in" + " %s" * len(names) + "; do getent hosts $name >/dev/null || echo $name; done"
 
     def check(plug):

@@ -31,8 +31,10 @@ for release in usr/lib/modules/*; do depmod -b . "${release##*/}"; done
 cp /run/recipe/guest/60-lab-disks.rules etc/udev/rules.d/
 cp /run/recipe/guest/bounded-poweroff.conf etc/systemd/system.conf.d/
 cp /run/recipe/guest/tell-host-key.service /run/recipe/guest/tell-host-key.path etc/systemd/system/
+cp /run/recipe/guest/cpu-speed.service etc/systemd/system/
+install -D -m 755 /run/recipe/guest/cpu-speed usr/local/lib/lab/cpu-speed
 # The generator reads the names and addresses of interfaces from the kernel's command line.
-systemctl --root=. enable -q systemd-network-generator.service tell-host-key.service tell-host-key.path 2> /dev/null
+systemctl --root=. enable -q systemd-network-generator.service tell-host-key.service tell-host-key.path cpu-speed.service 2> /dev/null
 # Packages are written without waiting for the disk after each file: who loses power during an installation makes the machine anew.
 echo force-unsafe-io > etc/dpkg/dpkg.cfg.d/lab
 # The first boot has no caches to make: they came with the packages.

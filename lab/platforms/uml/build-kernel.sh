@@ -24,6 +24,14 @@ step "configures"
 make -s defconfig
 scripts/kconfig/merge_config.sh -m .config "$here/kernel.config" > /dev/null
 make -s olddefconfig
+# Kconfig drops what its dependencies do not allow, and says nothing of it.
+grep '=y$' "$here/kernel.config" | while read -r option; do
+    grep -qx "$option" .config || echo "$option"
+done > /build/missing
+if [ -s /build/missing ]; then
+    echo "these options are of kernel.config and not of the kernel: $(tr '\n' ' ' < /build/missing)"
+    exit 1
+fi
 
 step "compiles with $(nproc) processes"
 make -j "$(nproc)" linux

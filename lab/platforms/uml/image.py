@@ -23,14 +23,18 @@ def reference(suite: str) -> str:
 
 
 def ensure(suite: str, say: Callable[[str], None] = lambda _: None) -> str:
-    """Makes the image where it is missing and returns its name; machines made side by side share one build."""
-    name = reference(suite)
+    """Makes the image where it is missing and returns its name."""
+    return made(reference(suite), FILES, suite, say)
+
+
+def made(name: str, recipe: Path, suite: str, say: Callable[[str], None]) -> str:
+    """The image of that name, built by a recipe where it is missing; machines made side by side share one build."""
     if exists("image", name):
         return name
     base, linux = image.ensure(suite), kernel.ensure(say)
     with exclusive("vm-image"):
         if not exists("image", name):
-            build(FILES, base, linux, name)
+            build(recipe, base, linux, name)
     return name
 
 

@@ -39,5 +39,9 @@ for disk in $VM_DISKS; do
   fi
 done
 
+# The guest's kernel says nothing about the processor's speed (guest/cpu-speed.service).
+speed=$(sed -n 's/^cpu MHz[^0-9]*\([0-9.]*\).*/\1/p' /proc/cpuinfo | head -n 1)
+if [ -n "$speed" ]; then set -- "$@" "lab.cpu_mhz=$speed"; fi
+
 # One processor: otherwise the kernel's thread and the guest's processes chase each other between two.
 exec taskset -c "$((VM_CPU % $(nproc)))" /usr/lib/lab-vm/linux "$@"

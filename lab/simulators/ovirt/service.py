@@ -23,7 +23,7 @@ from lab import private_file
 from lab.change import Change
 from lab.errors import LabError
 from lab.lock import MARK
-from lab.platforms.podman import exists, inspect
+from lab.platforms.podman import first_process
 from lab.simulators.ovirt.engine import API, NAME
 from lab.simulators.ovirt.machines import backends
 from lab.simulators.ovirt.machines import spec as specs
@@ -63,7 +63,7 @@ def ensure(spec: Mapping[str, Any], *, check: bool = False, say: Callable[[str],
     wanted = specs.read(spec)
     found = _record(wanted)
     before = _shown(found)
-    serves, engine = _serves(wanted), _engine(wanted)
+    serves, engine = _serves(wanted), first_process(wanted.engine_container)
     is_right = found is not None and found.is_alive and found.serves == serves and identity(found.pid) == identity(engine)
     if is_right or check:
         return Change(f"{NAME} {wanted.engine_fqdn}", not is_right, before, before if is_right else {"state": "running"}, _facts(wanted))
@@ -120,11 +120,6 @@ def _shown(process: Process | None) -> dict[str, Any]:
 def _kept(spec: Spec) -> list[Path]:
     """What is in the folder, but the password that was given."""
     return [entry for entry in sorted(spec.folder.iterdir()) if entry != spec.password_file] if spec.folder.is_dir() else []
-
-
-def _engine(spec: Spec) -> int:
-    """The first process of the engine's container; 0 where it does not run."""
-    return int(inspect(spec.engine_container)["State"]["Pid"]) if exists("container", spec.engine_container) else 0
 
 
 @cache

@@ -50,8 +50,8 @@ def no_containers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
         monkeypatch.setattr(module, "podman", podman)
     for module in (uml, backends):
         monkeypatch.setattr(module, "remove_container", lambda name: told.append(("rm", name)))
-    monkeypatch.setattr(hypervisors, "exists", lambda kind, name: False)
-    monkeypatch.setattr(service, "exists", lambda kind, name: False)
+    monkeypatch.setattr(hypervisors, "first_process", lambda name: 0)
+    monkeypatch.setattr(service, "first_process", lambda name: 0)
     monkeypatch.setattr(image, "reference", lambda suite: f"localhost/vm:{suite}")
     return told
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.errors import LabError
-from lab.platforms.podman import exists, inspect, podman
+from lab.platforms.podman import first_process, podman
 from lab.simulators.ovirt.backend import Attachment, BackendError, Hypervisor, HypervisorFacts
 from lab.simulators.ovirt.machines import namespaces, networkd
 from lab.simulators.ovirt.machines.spec import Spec
@@ -63,10 +63,9 @@ class Hypervisors:
 
     def pid(self, container: str) -> int:
         """The first process of a hypervisor's container; raises BackendError where it does not run."""
-        found = inspect(container)["State"] if exists("container", container) else {"Pid": 0}
-        if not found["Pid"]:
+        if not (pid := first_process(container)):
             raise BackendError(f"the machine of hypervisor {container} does not run; fix: ./inv up starts it")
-        return int(found["Pid"])
+        return pid
 
     def set_up(self, hypervisor: Hypervisor) -> HypervisorFacts:
         """Gives it the bridges of its networks, takes away those it had before, and says what it is."""
@@ -81,7 +80,7 @@ class Hypervisors:
     def tear_down(self, hypervisor: Hypervisor) -> None:
         """Its cards have their own addresses again; nothing is done where its machine is gone."""
         container = self.container(hypervisor)
-        if exists("container", container) and (pid := int(inspect(container)["State"]["Pid"])):
+        if pid := first_process(container):
             self._make(container, pid, {}, {link["ifname"]: link for link in namespaces.links(pid)})
 
     def bridge(self, pid: int, network: str, container: str) -> str:

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.platforms import image
-from lab.platforms.podman import exclusive, exists
 from lab.platforms.uml import kernel
-from lab.platforms.uml.image import build
+from lab.platforms.uml.image import made
 
 REPOSITORY = "localhost/strata-ovirt-vm"
 FILES = Path(__file__).parent / "guest"
@@ -24,11 +23,4 @@ def reference(suite: str) -> str:
 
 def ensure(suite: str, say: Callable[[str], None] = lambda _: None) -> str:
     """Makes the image where it is missing and returns its name."""
-    name = reference(suite)
-    if exists("image", name):
-        return name
-    base, linux = image.ensure(suite), kernel.ensure(say)
-    with exclusive("ovirt-vm-image"):
-        if not exists("image", name):
-            build(FILES, base, linux, name)
-    return name
+    return made(reference(suite), FILES, suite, say)
