@@ -65,7 +65,8 @@ def machine_variables(site: Site, secrets: Mapping[str, str], name: str) -> Vari
             variables |= ROLES[group](site, secrets, name)
         if group in OPENINGS:
             variables["baseline_firewall_rules"] = variables["baseline_firewall_rules"] + OPENINGS[group](site)
-    variables["baseline_firewall_rules"] = variables["baseline_firewall_rules"] + kubernetes.firewall(site, name) + openstack.firewall(site, name)
+    for section in (kubernetes, openstack):
+        variables["baseline_firewall_rules"] = variables["baseline_firewall_rules"] + section.firewall(site, name)
     for section in (ovirt, kubernetes, openstack):
         variables |= section.variables(site, secrets, name)
     return variables | backup.client(site, secrets, name)
