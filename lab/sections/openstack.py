@@ -95,9 +95,7 @@ class Openstack(Model):
     services: tuple[Literal["heat", "horizon", "swift", "designate"], ...] = Field(
         (), description="that a cloud need not have: stacks, pages for browsers, objects, and names"
     )
-    zone: Name = Field(
-        "cloud", description="of designate: projects make names below ZONE.DOMAIN; the lab's router asks the cloud for them"
-    )
+    zone: Name = Field("cloud", description="of designate: projects make names below ZONE.DOMAIN; the lab's router asks the cloud for them")
     flavors: dict[Name, Flavor] = Field(default_factory=dict, description="beside those that the checks make for themselves")
     kernel: str | None = Field(
         None,

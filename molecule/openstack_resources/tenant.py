@@ -32,6 +32,7 @@ class Tenant:
         self.private = (folder / "key").read_text()
         self.login = replace(self.admin, user=self.mark, password=uuid.uuid4().hex, project=self.mark)
         self.image = str(tiny.ensure())
+        self.reached_at = {}
 
     def who(self):
         """Things that only the administrator makes."""
@@ -80,7 +81,13 @@ class Tenant:
             steps.teardown(cloud, self.who())
 
     def floating(self, name):
-        """The address a server is reached at from outside."""
+        """The address a server is reached at from outside; asked for once, for it is used where no API answers, too."""
+        if name not in self.reached_at:
+            self.reached_at[name] = self.find_floating(name)
+        return self.reached_at[name]
+
+    def find_floating(self, name):
+        """What the cloud says of it."""
         with connect(self.login) as cloud:
             state = State(cloud)
             server = state.id("servers", name, "its floating address")

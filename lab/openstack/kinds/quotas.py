@@ -48,11 +48,15 @@ class Quotas:
                 state.cloud.tell(said(thing, f"change limits of {service}"), lambda: order(body))  # noqa: B023 - called at once
 
     def remove(self, state: State, key: str, seen: Seen) -> None:
-        """Back to what every project has."""
-        cloud, what = state.cloud.connection, f"quota {key}: reset"
-        state.cloud.tell(what, lambda: cloud.compute.revert_quota_set(seen.id))
-        state.cloud.tell(what, lambda: cloud.block_storage.revert_quota_set(seen.id))
-        state.cloud.tell(what, lambda: cloud.network.delete_quota(seen.id))
+        """Back to what every project has, where the model named limits: a cloud need not have volumes."""
+        cloud = state.cloud.connection
+        orders: dict[str, Callable[[], Any]] = {
+            "compute": lambda: cloud.compute.revert_quota_set(seen.id),
+            "volume": lambda: cloud.block_storage.revert_quota_set(seen.id),
+            "network": lambda: cloud.network.delete_quota(seen.id),
+        }
+        for service in sorted({LIMITS[name][0] for name in seen.values}):
+            state.cloud.tell(f"quota {key}: reset", orders[service])
 
 
 def limits(state: State, thing: Quota, project: str) -> dict[str, Any]:
