@@ -5,14 +5,10 @@ import configparser
 import pytest
 
 FILE = "/etc/nova/nova-compute.conf"
-# Written apart from the role's own probe: makes a machine and asks it for its processor.
+# Written apart from the role's own probe: a guest's processor runs the firmware for a moment, and QEMU says who ran it.
 CAN = """
-import fcntl, os
-try:
-    machine = fcntl.ioctl(os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC), 0xAE01, 0)
-    print(fcntl.ioctl(machine, 0xAE41, 0) >= 0)
-except OSError:
-    print(False)
+printf 'info kvm\\nquit\\n' |
+timeout 60 qemu-system-$(uname -m) -nodefaults -display none -monitor stdio -accel kvm -cpu host 2>/dev/null | grep -q 'kvm support: enabled'
 """
 
 
@@ -29,7 +25,7 @@ def settings(machine):
 
 def test_servers_run_as_the_machine_can(lab, computes):
     for name in computes:
-        can = lab(name).check_output("python3 -c %s", CAN) == "True"
+        can = lab(name).run("sh -c %s", CAN).rc == 0
         assert settings(lab(name))["libvirt"]["virt_type"] == ("kvm" if can else "qemu"), name
         assert (settings(lab(name))["libvirt"]["cpu_mode"] == "none") is not can, name
 
