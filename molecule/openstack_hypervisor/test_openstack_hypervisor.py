@@ -8,7 +8,8 @@ FILE = "/etc/nova/nova-compute.conf"
 # Written apart from the role's own probe: a guest's processor runs the firmware for a moment, and QEMU says who ran it.
 CAN = """
 printf 'info kvm\\nquit\\n' |
-timeout 60 qemu-system-$(uname -m) -nodefaults -display none -monitor stdio -accel kvm -cpu host 2>/dev/null | grep -q 'kvm support: enabled'
+timeout 60 qemu-system-$(uname -m) -nodefaults -display none -monitor stdio -accel kvm -cpu host |
+grep -q 'kvm support: enabled'
 """
 
 
