@@ -34,7 +34,8 @@ GROUPS: Mapping[str, str] = {
 
 _KEY_TYPES = ("ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
 _SECURITY_KEY_TYPES = ("sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com")
-_RESERVED_MACHINES = ("all", "lab", "localhost", "ungrouped")
+# Ansible's own names, and groups of the inventory: it takes a host of such a name for the group.
+_RESERVED_MACHINES = ("all", "lab", "localhost", "ungrouped", "debian", "kubernetes", "openstack", *GROUPS)
 
 
 def refuse(message: str, fix: str = "", key: str = "") -> NoReturn:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from lab import find, inventory, secrets, site_warnings, ssh
 from lab import site as sites
 from lab.errors import InputError
+from lab.site_fields import MachineName
 from lab.stages import ROOT
 
 SMALL = Path(__file__).parent / "sites" / "valid" / "small.yml"
@@ -52,7 +54,9 @@ def test_a_leg_says_what_its_subnet_is(file: Path, name: str, expected: Any) -> 
     assert {key: leg(file, name)[key] for key in expected} == expected
 
 
-@pytest.mark.parametrize(("file", "tags"), [(METAL, [2, 3, 4094]), (SMALL, [0, 0]), (PRODUCTION, [10, 20, 30, 40]), (REHEARSAL, [0] * 5)])
+@pytest.mark.parametrize(
+    ("file", "tags"), [(METAL, [2, 3, 4094]), (SMALL, [0, 0]), (PRODUCTION, [10, 20, 30, 60, 40]), (REHEARSAL, [0] * 6)]
+)
 def test_tags_are_published_where_a_trunk_carries_them(file: Path, tags: Any) -> None:
     assert [leg["vlan"] for leg in variables(file, "gate")["router_legs"]] == tags
 
@@ -253,3 +257,11 @@ def test_only_a_copy_beside_its_original_is_warned_of() -> None:
         " takes both; fix: keep copies on a machine of metal"
     ]
     assert [site_warnings.of(sites.load(file)) for file in (SMALL, REHEARSAL, PRODUCTION)] == [[], [], []]
+
+
+def test_no_machine_may_be_called_as_a_group() -> None:
+    """Ansible would take one for the other, and reads such an inventory not at all."""
+    groups = {group for file in (REHEARSAL, PRODUCTION) for group in built(file) if group != "_meta"}
+    for group in groups:
+        with pytest.raises(ValidationError):
+            TypeAdapter(MachineName).validate_python(group)
