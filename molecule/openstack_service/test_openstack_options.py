@@ -28,6 +28,10 @@ TEMPLATE = {
     "resources": {"word": {"type": "OS::Heat::RandomString", "properties": {"length": 12}}},
     "outputs": {"word": {"value": {"get_attr": ["word", "value"]}}},
 }
+NETWORK = {
+    "net": {"type": "OS::Neutron::Net", "properties": {"name": {"get_attr": ["word", "value"]}}},
+    "subnet": {"type": "OS::Neutron::Subnet", "properties": {"network": {"get_resource": "net"}, "cidr": "198.51.100.0/24"}},
+}
 # argv: server, name. Asks for an A record and says the addresses.
 ASK = """
 import socket, struct, sys
@@ -122,13 +126,23 @@ def test_the_store_of_volumes_is_whole(has, machine):
     )
 
 
-def test_a_stack_is_made_and_says_what_it_made(has, cloud, mark):
+def test_a_stack_is_made_and_says_what_it_made(has, cloud, known, mark):
+    """With a network, where the machine has networks; of all of it, nothing is left."""
     has("heat")
-    with made(cloud, {"stack": [{"name": mark, "template": TEMPLATE}]}):
+    has_networks = "neutron" in {service["name"] for service in services(known)}
+    template = {**TEMPLATE, "resources": {**TEMPLATE["resources"], **(NETWORK if has_networks else {})}}
+
+    def networks(word):
+        return [item.name for item in cloud.connection.network.networks(name=word)] if has_networks else []
+
+    with made(cloud, {"stack": [{"name": mark, "template": template}]}):
         (stack,) = [item for item in cloud.connection.orchestration.stacks() if item.name == mark]
         (output,) = cloud.connection.orchestration.get_stack(stack.id).outputs
-        assert (output["output_key"], len(output["output_value"])) == ("word", 12)
+        word = output["output_value"]
+        assert (output["output_key"], len(word)) == ("word", 12)
+        assert networks(word) == ([word] if has_networks else [])
     assert mark not in [item.name for item in cloud.connection.orchestration.stacks()]
+    assert networks(word) == []
 
 
 def test_an_object_comes_back_as_it_went(has, cloud, mark):
