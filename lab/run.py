@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import shlex
 import signal
 import subprocess
@@ -233,7 +234,9 @@ def _go(
     try:
         with progress.make([stage.name for stage in chosen], last) as view:
             job = Job(site, inventory, known, book, view, children, options.force, is_check_only, is_disruptive)
-            results = schedule.run(chosen, job.work, fail_fast=options.fail_fast, stop=children.stop, ended=view.ended)
+            results = schedule.run(
+                chosen, job.work, fail_fast=options.fail_fast, at_once=at_once(site), stop=children.stop, ended=view.ended
+            )
     except KeyboardInterrupt:
         lock.end_leftovers(site.artifacts, print)
         print(f"\ninterrupted; nothing runs any more, and the site can be continued with:\n{command}")
@@ -241,6 +244,12 @@ def _go(
     finally:
         sandbox.give_back(site.directory)  # secrets.yml is beside the artifacts
     return _closing(site, results, command, time.monotonic() - began)
+
+
+def at_once(site: sites.Site) -> int | None:
+    """How many stages run side by side: machines that are here share this computer's processors, and a stage keeps two of them busy."""
+    is_here = any(machine.platform.kind in ("container", "vm") for machine in site.machines.values())
+    return max(1, (os.cpu_count() or 1) // 2) if is_here else None
 
 
 def _verify_command(options: Options, is_disruptive: bool) -> str:

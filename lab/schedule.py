@@ -38,23 +38,32 @@ def run(
     work: Work,
     *,
     fail_fast: bool = False,
+    at_once: int | None = None,
     stop: Callable[[], None] = lambda: None,
     ended: Callable[[Result], None] = lambda result: None,
 ) -> list[Result]:
-    """Runs `work` for each stage and returns how each ended, in the order of the graph.
+    """Runs `work` for each stage and returns how each ended, in the order of the graph; at most `at_once` of them at the same time.
 
     A stage that fails blocks those that need it and nothing else; with `fail_fast` everything stops. `stop` has to make the work that
     is under way return soon; it is called on `fail_fast`, on Ctrl-C and on a bug (which is raised again when all threads have ended).
     """
-    return _Run(stages, work, fail_fast, stop, ended).go()
+    return _Run(stages, work, fail_fast, at_once or len(stages), stop, ended).go()
 
 
 class _Run:
     def __init__(
-        self, stages: tuple[Stage, ...], work: Work, fail_fast: bool, stop: Callable[[], None], ended: Callable[[Result], None]
+        self,
+        stages: tuple[Stage, ...],
+        work: Work,
+        fail_fast: bool,
+        at_once: int,
+        stop: Callable[[], None],
+        ended: Callable[[Result], None],
     ) -> None:
         self.stages = {stage.name: stage for stage in stages}
-        self.work, self.fail_fast, self.stop, self.ended = work, fail_fast, stop, ended
+        self.work, self.fail_fast, self.at_once, self.stop, self.ended = work, fail_fast, at_once, stop, ended
+        self.ready: list[str] = []
+        self.running: set[str] = set()
         self.results: dict[str, Result] = {}
         self.done: queue.Queue[Result | tuple[str, BaseException]] = queue.Queue()
         self.threads: list[threading.Thread] = []
@@ -79,13 +88,17 @@ class _Run:
         return [need for need in self.stages[name].needs if need in self.stages]
 
     def _start(self, graph: graphlib.TopologicalSorter[str]) -> None:
-        for name in graph.get_ready():
+        order = list(self.stages)
+        self.ready = sorted([*self.ready, *graph.get_ready()], key=order.index)
+        while self.ready and len(self.running) < self.at_once:
+            name = self.ready.pop(0)
             bad = next((need for need in self._needs(name) if self.results[need].state != "up"), None)
             if bad:
                 self.done.put(Result(name, "blocked", blocked_by=self.results[bad].blocked_by or bad))
             elif self.fail_fast and any(result.state == "failed" for result in self.results.values()):
                 self.done.put(Result(name, "stopped"))
             else:
+                self.running.add(name)
                 thread = threading.Thread(target=self._run, args=(self.stages[name],), name=name, daemon=True)
                 self.threads.append(thread)
                 thread.start()
@@ -101,6 +114,7 @@ class _Run:
         if isinstance(result, tuple):
             raise result[1]
         self.results[result.stage] = result
+        self.running.discard(result.stage)
         self.ended(result)
         if result.state == "failed" and self.fail_fast:
             self.stop()

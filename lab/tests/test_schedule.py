@@ -4,9 +4,11 @@ from typing import Any
 import pytest
 
 from lab import schedule
+from lab import site as sites
 from lab.errors import LabError
+from lab.run import at_once
 from lab.schedule import Result
-from lab.stages import Stage, order
+from lab.stages import ROOT, Stage, order
 
 DIAMOND = order((Stage("top", "", ("left", "right")), Stage("left", "", ("base",)), Stage("right", "", ("base",)), Stage("base", "")))
 FAN = order((Stage("a", ""), Stage("b", ""), Stage("on_a", "", ("a",)), Stage("on_b", "", ("b",)), Stage("on_on_a", "", ("on_a",))))
@@ -48,6 +50,30 @@ def test_independent_stages_run_at_the_same_time() -> None:
         return Result(stage.name, "up")
 
     assert set(states(schedule.run(DIAMOND, work)).values()) == {"up"}
+
+
+def test_no_more_stages_run_at_the_same_time_than_are_allowed_and_those_in_the_order_of_the_graph() -> None:
+    running, most, begun, lock = 0, 0, [], threading.Lock()
+
+    def work(stage: Any) -> Any:
+        nonlocal running, most
+        with lock:
+            running, most = running + 1, max(most, running + 1)
+            begun.append(stage.name)
+        threading.Event().wait(0.02)
+        with lock:
+            running -= 1
+        return Result(stage.name, "up")
+
+    assert set(states(schedule.run(FAN, work, at_once=1)).values()) == {"up"}
+    assert (most, begun) == (1, [stage.name for stage in FAN])
+
+
+@pytest.mark.parametrize(("processors", "expected"), [(1, 1), (2, 1), (4, 2), (16, 8)])
+def test_machines_that_are_here_share_the_processors(processors: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: processors)
+    rehearsal, production = (sites.load(ROOT / "inventories" / name / "site.yml") for name in ("rehearsal", "production"))
+    assert (at_once(rehearsal), at_once(production)) == (expected, None)
 
 
 def test_fail_fast_stops_what_runs_and_starts_nothing_more() -> None:
