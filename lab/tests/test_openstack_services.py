@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from lab.inventory.openstack_services import OPTIONAL, Cloud, Service, ceph, compute, control
 from lab.inventory.openstack_services.designate import key as key_of_names
@@ -36,7 +37,7 @@ EVERY = {
     "volumes on the NAS": control(ON_NAS, is_compute=True) + compute(ON_NAS, is_control=True),
 }
 INI = (".conf", ".ini", ".cnf")
-NOT_INI = ("rabbitmq.conf", "memcached.conf", "lab.conf", "lab-horizon.conf", "ports.conf", "named.conf")
+NOT_INI = ("rabbitmq.conf", "memcached.conf", "lab.conf", "lab-nova.conf", "lab-horizon.conf", "ports.conf", "named.conf")
 
 
 def settings(services: tuple[Service, ...]) -> dict[str, configparser.RawConfigParser]:
@@ -264,3 +265,15 @@ def test_a_daemon_without_a_unit_of_its_package_has_one_that_brings_it_back() ->
         assert name in neutron.units
         unit = files[f"/etc/systemd/system/{name}.service"]
         assert f"ExecStart=/etc/init.d/{name} systemd-start\nRestart=always" in unit
+
+
+def test_computes_of_a_cloud_share_one_key_and_those_of_another_cloud_have_another() -> None:
+    def keys(cloud: Cloud) -> dict[str, str]:
+        return {file.path: file.text for service in compute(cloud) for file in service.files if "lab-ssh" in file.path}
+
+    ours = keys(CLOUD)
+    assert keys(replace(CLOUD, my_address="10.64.10.99")) == ours
+    assert keys(replace(CLOUD, seed="another")) != ours
+    private = load_pem_private_key(ours["/etc/nova/lab-ssh-key"].encode(), None)
+    public = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    assert ours["/etc/nova/lab-ssh-authorized"].split()[1:3] == public.split()

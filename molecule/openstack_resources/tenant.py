@@ -23,6 +23,7 @@ class Tenant:
     def __init__(self, told, folder, visitor, computes):
         """`told` is how the administrator logs in, `visitor` the machine that servers are reached from."""
         self.mark = f"check-{uuid.uuid4().hex[:8]}"
+        self.larger = f"{self.mark}-larger"  # another size
         self.admin = login(told)
         self.visitor = visitor
         self.servers = {compute: f"{self.mark}-{number}" for number, compute in enumerate(computes, 1)}
@@ -41,7 +42,10 @@ class Tenant:
                 "project": [{"name": self.mark}],
                 "user": [{"name": self.mark, "password": self.login.password}],
                 "assignment": [{"name": self.mark, "role": role, "project": self.mark} for role in ("admin", "member")],
-                "flavor": [{"name": self.mark, "vcpus": 1, "memory_mib": MEMORY_MIB, "disk_gib": 1}],
+                "flavor": [
+                    {"name": self.mark, "vcpus": 1, "memory_mib": MEMORY_MIB, "disk_gib": 1},
+                    {"name": self.larger, "vcpus": 1, "memory_mib": MEMORY_MIB * 2, "disk_gib": 1},
+                ],
             }
         )
 
@@ -79,6 +83,12 @@ class Tenant:
             steps.teardown(cloud, self.what())
         with connect(self.admin) as cloud:
             steps.teardown(cloud, self.who())
+
+    def change(self, name, **wanted):
+        """A server with something else than it was made with."""
+        (server,) = [thing for thing in self.what() if thing.kind == "server" and thing.name == name]
+        with connect(self.login) as cloud:
+            return steps.ensure(cloud, server.model_copy(update=wanted))
 
     def floating(self, name):
         """The address a server is reached at from outside; asked for once, for it is used where no API answers, too."""

@@ -80,20 +80,32 @@ def test_a_server_beyond_the_quota_is_refused_by_name_and_nothing_is_left(tenant
         allow(tenant, -1)
 
 
-def test_a_server_that_no_compute_holds_says_why(tenant, mark):
-    """Its flavor was made by hand: a site that asks for such a one is refused."""
+@pytest.fixture
+def too_large(tenant, mark):
+    """A flavor that was made by hand: a site that asks for such a one is refused."""
     flavor = parse({"flavor": [{"name": mark, "vcpus": 1, "memory_mib": TOO_LARGE_MIB, "disk_gib": 1}]})
-    server = parse({"server": [{"name": mark, "flavor": mark, "image": tenant.mark, "networks": [tenant.mark]}]})
     with connect(tenant.admin) as cloud:
         steps.ensure_all(cloud, flavor)
-    try:
-        with connect(tenant.login) as cloud, pytest.raises(LabError, match=r"(?i)no valid host.*compute nodes: .*; fix: "):
-            steps.ensure_all(cloud, server)
-    finally:
-        with connect(tenant.login) as cloud:
+        yield mark
+        steps.teardown(cloud, flavor)
+
+
+def test_a_server_that_no_compute_holds_says_why(tenant, too_large):
+    server = parse({"server": [{"name": too_large, "flavor": too_large, "image": tenant.mark, "networks": [tenant.mark]}]})
+    with connect(tenant.login) as cloud:
+        try:
+            with pytest.raises(LabError, match=r"(?i)no valid host.*compute nodes: .*; fix: "):
+                steps.ensure_all(cloud, server)
+        finally:
             steps.teardown(cloud, server)
-        with connect(tenant.admin) as cloud:
-            steps.teardown(cloud, flavor)
+
+
+def test_a_size_that_no_compute_holds_leaves_the_server_as_it_was(tenant, too_large):
+    name = next(iter(tenant.servers.values()))
+    with pytest.raises(LabError, match=f"server {name}"):
+        tenant.change(name, flavor=too_large)
+    assert tenant.in_guest(name, "hostname") == name
+    assert not tenant.change(name).changed
 
 
 @pytest.mark.disruptive

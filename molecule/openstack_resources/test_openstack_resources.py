@@ -94,6 +94,21 @@ def test_a_server_reaches_the_world_by_its_router(tenant):
     assert tenant.in_guest(name, f"ping -c 1 -W 5 {gateway} >/dev/null && echo passed") == "passed"
 
 
+def test_a_server_gets_another_size_and_its_old_one_again(tenant):
+    """Wherever it finds room: computes copy its disk to each other."""
+    name = next(iter(tenant.servers.values()))
+    before = memory_kib(tenant, name)
+    assert tenant.change(name, flavor=tenant.larger).changed
+    assert memory_kib(tenant, name) > before * 1.5
+    tenant.change(name, flavor=tenant.mark)
+    assert memory_kib(tenant, name) == before
+
+
+def memory_kib(tenant, name):
+    """What a guest finds."""
+    return int(tenant.in_guest(name, "cat /proc/meminfo").split()[1])
+
+
 def test_nothing_of_a_project_is_left_when_it_is_removed(known, hosts, members, lab, tmp_path_factory, admin):
     made = Tenant(known["openstack_resources_cloud"], tmp_path_factory.mktemp("gone"), lab(members("client")[0]), hosts[:1])
     try:

@@ -46,9 +46,7 @@ class Volumes:
 
     def plug(self, server, *names):
         """These and no other volumes are in a server."""
-        (wanted,) = [thing for thing in self.tenant.what() if thing.kind == "server" and thing.name == server]
-        with connect(self.tenant.login) as cloud:
-            return steps.ensure(cloud, wanted.model_copy(update={"volumes": names}))
+        return self.tenant.change(server, volumes=names)
 
     def serial(self, name):
         """What a guest knows a volume by."""

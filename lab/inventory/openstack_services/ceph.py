@@ -154,6 +154,6 @@ def on_computes(cloud: Cloud) -> tuple[File, ...]:
         "</secret>\n"
     )
     return (
-        File(f"/etc/libvirt/secrets/{which}.xml", described, mode="0600"),
-        File(f"/etc/libvirt/secrets/{which}.base64", key(cloud, f"client.{USER}"), mode="0600"),
+        File(f"/etc/libvirt/secrets/{which}.xml", described, mode="0600", folder="0700"),
+        File(f"/etc/libvirt/secrets/{which}.base64", key(cloud, f"client.{USER}"), mode="0600", folder="0700"),
     )

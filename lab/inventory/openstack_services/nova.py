@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
 from lab.inventory.openstack_services import cinder
 from lab.inventory.openstack_services.service import (
     MEMCACHED,
@@ -27,6 +30,15 @@ FIRST_DATABASE = "{scheme}://{username}:{password}@{hostname}/nova_cell0?{query}
 # It says that it is ready when it has spoken to everyone else, which after a boot takes longer than systemd waits; and it ends well where
 # libvirt refuses it, so that on-failure would leave it so.
 UNIT = "# Written by Strata.\n[Service]\nTimeoutStartSec=300\nRestart=always\nRestartSec=5\n"
+# A server that gets a new size, or is moved, may go to another compute: its disk is copied there by the account that all computes share.
+SSH_KEY, SSH_LETS_IN = "/etc/nova/lab-ssh-key", "/etc/nova/lab-ssh-authorized"
+SSH_CLIENT = f"""# Written by Strata: computes copy disks of servers to each other.
+Match localuser nova
+  IdentityFile {SSH_KEY}
+  UserKnownHostsFile /var/lib/nova/lab-known-hosts
+  StrictHostKeyChecking accept-new
+"""
+SSH_SERVER = f"# Written by Strata: computes copy disks of servers to each other.\nMatch User nova\n  AuthorizedKeysFile {SSH_LETS_IN}\n"
 MESSAGES = "{scheme}://{username}:{password}@{hostname}:{port}/{path}"
 
 
@@ -129,8 +141,24 @@ def compute(cloud: Cloud, *, is_control: bool) -> Service:
         packages=("nova-compute-kvm", "libvirt-daemon-system", *packages),
         files=(
             settings(cloud, is_control=is_control, is_compute=True),
-            File("/etc/systemd/system/nova-compute.service.d/lab.conf", UNIT, mode="0644"),
+            File("/etc/systemd/system/nova-compute.service.d/lab.conf", UNIT, mode="0644", folder="0755"),
+            *between_computes(cloud),
             *files,
         ),
+        commands=(Command("who may copy disks to it", ("systemctl", "reload", "ssh")),),
         units=("libvirtd", "nova-compute"),
+    )
+
+
+def between_computes(cloud: Cloud) -> tuple[File, ...]:
+    """How Nova of one compute logs in to the others: a key made from the cloud's secret, so that all of them have the same."""
+    key = Ed25519PrivateKey.from_private_bytes(cloud.key("nova/ssh"))
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    return (
+        # Root's, and read by the group: ssh refuses a key of one's own that others may read.
+        File(SSH_KEY, private, "nova"),
+        File(SSH_LETS_IN, f"restrict {public} nova\n", "nova"),
+        File("/etc/ssh/ssh_config.d/lab-nova.conf", SSH_CLIENT, mode="0644"),
+        File("/etc/ssh/sshd_config.d/lab-nova.conf", SSH_SERVER, mode="0644"),
     )

@@ -48,12 +48,13 @@ def written(value: Option) -> str:
 
 @dataclass(frozen=True)
 class File:
-    """A file of a service; `group` may read it where it is not for everyone."""
+    """A file of a service; `group` may read it where it is not for everyone. `folder`: mode of its folder, if no package brings it."""
 
     path: str
     text: str
     group: str = "root"
     mode: str = "0640"
+    folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,11 @@ class Cloud:
 
     def password(self, of: str) -> str:
         """The password of one purpose, as `nova/database`: from the site's one secret, and none of them tells another or the secret."""
-        digest = hmac.new(self.seed.encode(), of.encode(), hashlib.sha256).digest()
-        return base64.urlsafe_b64encode(digest)[:32].decode()
+        return base64.urlsafe_b64encode(self.key(of))[:32].decode()
+
+    def key(self, of: str) -> bytes:
+        """Thirty-two bytes of one purpose, in the same way."""
+        return hmac.new(self.seed.encode(), of.encode(), hashlib.sha256).digest()
 
     def url(self, port: int, path: str = "") -> str:
         """An address of an API, the same for those inside and outside."""
