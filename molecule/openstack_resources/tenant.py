@@ -85,10 +85,10 @@ class Tenant:
             steps.teardown(cloud, self.who())
 
     def change(self, name, **wanted):
-        """A server with something else than it was made with."""
+        """A server with something else than it was made with, on whichever compute it is: a new size may have moved it."""
         (server,) = [thing for thing in self.what() if thing.kind == "server" and thing.name == name]
         with connect(self.login) as cloud:
-            return steps.ensure(cloud, server.model_copy(update=wanted))
+            return steps.ensure(cloud, server.model_copy(update={"host": None, **wanted}))
 
     def floating(self, name):
         """The address a server is reached at from outside; asked for once, for it is used where no API answers, too."""
@@ -115,7 +115,8 @@ class Tenant:
 
     def in_guest(self, name, command):
         """What a server says, as soon as it lets us in."""
-        words = self.ssh(name, command)
+        # A status of 255 would be taken for that of the connection to the visitor.
+        words = f"{self.ssh(name, command)} || exit 1"
         found = wait_for(
             f"server {name} lets its key in", lambda: self.visitor.run(words), lambda done: done.rc == 0, ANSWER_SECONDS, pause_seconds=2
         )
