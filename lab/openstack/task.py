@@ -75,7 +75,7 @@ def whole_model(cloud: Cloud, values: dict[str, Any]) -> Change:
         bool(changed),
         {change.what: change.before for change in changed if change.before},
         {change.what: change.after for change in changed if change.after},
-        {"changed": [change.what for change in changed], "requests": cloud.requests},
+        {"changed": [change.what for change in changed], "requests": cloud.requests, "project_id": cloud.project_id},
     )
 
 

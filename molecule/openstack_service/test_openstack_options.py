@@ -204,9 +204,11 @@ def browser(told):
 
 
 def enter(session, told, password):
-    """Fills in the form, with everything that stands hidden in it; the page that it leads to."""
+    """Fills in the form that the bare name leads to, with everything that stands hidden in it; the page that it leads to."""
     url = told["auth_url"].rsplit(":", 1)[0] + "/horizon/auth/login/"
-    form = session.get(url, timeout=120).text
+    first = session.get(told["auth_url"].rsplit(":", 1)[0] + "/", timeout=120)
+    assert first.url.partition("?")[0] == url
+    form = first.text
     hidden = {}
     for field in re.findall(r"<input[^>]*>", form):
         found = dict(re.findall(r'(\w+)="([^"]*)"', field))

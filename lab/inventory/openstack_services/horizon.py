@@ -18,7 +18,7 @@ def horizon(cloud: Cloud) -> Service:
             File(
                 "/etc/apache2/ports.conf", f"# Written by Strata: the proxy speaks to the world.\nListen 127.0.0.1:{BEHIND}\n", mode="0644"
             ),
-            File(SITE, CONFIGURATION, mode="0644"),
+            File(SITE, configuration(cloud), mode="0644"),
         ),
         commands=(
             # The package's own: a site with TLS without its module, with which Apache does not start, and pages that answer 500.
@@ -53,15 +53,17 @@ TIME_ZONE = "UTC"
 """
 
 
-# Its interpreter has to be the main one, since libraries in it refuse another; and the daemon is named before what runs in it.
-CONFIGURATION = """# Written by Strata: instead of the package's, whose pages answer with status 500.
+def configuration(cloud: Cloud) -> str:
+    """Of Apache, which does not know that clients come by TLS."""
+    # Its interpreter has to be the main one, since libraries in it refuse another; and the daemon is named before what runs in it.
+    return f"""# Written by Strata: instead of the package's, whose pages answer with status 500.
 WSGIDaemonProcess horizon user=www-data group=www-data processes=1 threads=4 display-name=wsgi:horizon
-WSGIScriptAlias /horizon /usr/share/openstack-dashboard/wsgi.py process-group=horizon application-group=%{GLOBAL}
+WSGIScriptAlias /horizon /usr/share/openstack-dashboard/wsgi.py process-group=horizon application-group=%{{GLOBAL}}
 WSGIProcessGroup horizon
-WSGIApplicationGroup %{GLOBAL}
+WSGIApplicationGroup %{{GLOBAL}}
 Alias /static /var/lib/openstack-dashboard/static
 Alias /horizon/static /var/lib/openstack-dashboard/static
-RedirectMatch ^/$ /horizon/
+RedirectMatch ^/$ https://{cloud.name}/horizon/
 <Directory /usr/share/openstack-dashboard>
   Require all granted
 </Directory>
