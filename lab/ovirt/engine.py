@@ -94,9 +94,13 @@ class Engine:
         limit_seconds: float,
         failed: Callable[[Result], bool] = lambda _: False,
         fixes: Callable[[Result], str] = lambda _: "",
+        since: int | None = None,
     ) -> Result:
-        """Waits, and where that fails says what the engine's events told meanwhile; `fixes` knows the fix for what was last seen."""
-        since = self.last_event()
+        """Waits, and where that fails says what the engine's events told meanwhile; `fixes` knows the fix for what was last seen.
+
+        `since` is the last event before the order that is waited for: the engine may answer it with one before anybody waits.
+        """
+        since = self.last_event() if since is None else since
         seen: list[Result] = []
 
         def look() -> Result:

@@ -172,6 +172,7 @@ class Vms:
 
     def start(self, state: State, thing: Vm, service: Any) -> None:
         """The power button; the engine shows the guest its first-boot drive by itself, once."""
+        since = state.engine.last_event()
         state.engine.tell(said(thing, "start"), service.start)
         grace = iter(range(GRACE_LOOKS))
         state.engine.wait(
@@ -181,6 +182,7 @@ class Vms:
             START_SECONDS,
             lambda status: status in NOT_STARTING and next(grace, None) is None,
             lambda status: NOT_STARTING.get(status, ""),
+            since,
         )
 
     def stop(self, state: State, name: str, service: Any, status: str, *, gently: bool = True) -> None:
