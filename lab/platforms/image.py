@@ -26,8 +26,11 @@ PLACES = {
 SET_UP = (
     "systemctl enable -q lab-machine.service ssh-host-keys.service systemd-networkd.service systemd-resolved.service ssh.service"
     " && systemctl mask -q systemd-modules-load.service systemd-networkd-wait-online.service getty.target console-getty.service"
-    # Packages bring udev, which does not run in a container; its sockets would fail on the first event of the computer below.
-    " && systemctl mask -q systemd-udevd-kernel.socket systemd-udevd-control.socket systemd-udev-trigger.service"
+    # Packages bring udev, which does not run in a container, and whose sockets fail on the first event of the computer below. A guest with
+    # a kernel of its own is made from the same image, and needs it.
+    " && for unit in systemd-udevd-kernel.socket systemd-udevd-control.socket systemd-udev-trigger.service;"
+    " do mkdir -p /etc/systemd/system/$unit.d;"
+    ' printf "[Unit]\\nConditionVirtualization=!container\\n" > /etc/systemd/system/$unit.d/lab.conf; done'
     " && rm -f /etc/ssh/ssh_host_* /etc/machine-id && : > /etc/machine-id"
     " && rm -f /etc/resolv.conf && : > /etc/resolv.conf && passwd -q -l root"
 )
