@@ -11,14 +11,13 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from lab.errors import InputError, LabError
-from lab.openstack.errors import Answer, CloudError, NotAnswered, translate
+from lab.openstack.errors import NOT_READY, Answer, CloudError, NotAnswered, translate
 from lab.openstack.sdk import load
 from lab.wait import wait_for
 
 Result = TypeVar("Result")
 REQUEST_SECONDS = 300
 STARTING_SECONDS = 120  # services that start answer 503, or nothing at all, for that long on small machines
-STARTING = (502, 503, 504)
 QUESTIONS = ("GET", "HEAD", "OPTIONS")
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 8.0
@@ -77,7 +76,7 @@ class Cloud:
             try:
                 return self._send(what, question)
             except CloudError as error:
-                known = isinstance(error, NotAnswered) or error.code in STARTING
+                known = isinstance(error, NotAnswered) or error.code in NOT_READY
                 if not known or time.monotonic() > until:
                     raise
             time.sleep(min(1.0, self.patience_seconds / 10))

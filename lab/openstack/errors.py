@@ -27,6 +27,11 @@ class NotAnswered(CloudError):
     """Nothing answered: refused, timed out, or the connection broke."""
 
 
+# What a load balancer answers in place of a service that does not run, or broke off, and a service without its database.
+NOT_READY = (502, 503, 504)
+LOOK_AT_SERVICE = "systemctl status of the service and of its database and message queue say why; then run the same command again"
+
+
 @dataclass(frozen=True)
 class Answer:
     """The last answer seen, which the SDK's errors leave out; `code` 0 where nothing was answered."""
@@ -81,6 +86,8 @@ def translate(error: Any, auth_url: str, user: str, what: str, answer: Answer) -
 def explain(error: Any, user: str, code: int | None, answer: Answer, auth_url: str) -> tuple[str, str]:
     """Cause and fix. The order matters: what answered at all comes before what it said."""
     name, words = type(error).__name__, " ".join(str(error).split())
+    if answer.is_foreign and answer.code in NOT_READY:
+        return f"nothing behind the load balancer answers (HTTP {answer.code})", LOOK_AT_SERVICE
     if answer.is_foreign:
         return (
             f"the answer is {answer.content_type.partition(';')[0]} with HTTP {answer.code}: a proxy or web server answered, not the cloud",
@@ -117,11 +124,8 @@ def explain(error: Any, user: str, code: int | None, answer: Answer, auth_url: s
             f"it is too large for what stands before the service: {said}",
             "raise the load balancer's or the service's limit of a request",
         )
-    if code in (502, 503, 504):
-        return (
-            f"the service is not ready (HTTP {code}): {said}",
-            "systemctl status of the service and of its database and message queue say why; then run the same command again",
-        )
+    if code in NOT_READY:
+        return f"the service is not ready (HTTP {code}): {said}", LOOK_AT_SERVICE
     return f"it was refused{f' (HTTP {code})' if code else ''}: {said}", fix_of(said)
 
 

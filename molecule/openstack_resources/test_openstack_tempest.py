@@ -57,6 +57,7 @@ def settings(known, things, hosts):
                 # No way to screens is built; and a server's key is proven by other checks, from a machine of the lab.
                 "compute-feature-enabled": {"vnc_console": False},
                 "validation": {"run_validation": False},
+                "volume": {"catalog_type": "volumev3"},
                 "network": {"public_network_id": outside, "floating_network_name": "provider"},
                 # By itself it expects those of every driver; OVN has its own.
                 "network-feature-enabled": {"api_extensions": ",".join(extensions)},

@@ -69,6 +69,10 @@ def refusal(login: Login) -> str:
             ["the service is not ready (HTTP 503): no backend", "fix: systemctl status of the service"],
         ),
         (
+            Fault("POST", "/networks", 502, "<html><body><h1>502 Bad Gateway</h1></body></html>", "text/html"),
+            ["nothing behind the load balancer answers (HTTP 502)", "fix: systemctl status of the service"],
+        ),
+        (
             Fault("GET", "/networks", 200, "<html>log in to the portal</html>", "text/html; charset=utf-8"),
             ["GET http://", ": networks: the answer is text/html with HTTP 200: a proxy", "no proxy stands before it"],
         ),
