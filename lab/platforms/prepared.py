@@ -43,10 +43,11 @@ def ensure(suite: str, packages: Sequence[str]) -> str:
     Raises LabError with what refused.
     """
     base, name = image.ensure(suite), reference(suite, packages)
-    # Not the lock that everyone who makes a machine holds for a moment: this takes minutes.
-    with exclusive("prepared-image"):
-        if not exists("image", name):
-            build(base, sorted(packages), name)
+    # Not the lock that everyone who makes a machine holds for a moment: this takes minutes, and is waited for by those who want the same.
+    if not exists("image", name):
+        with exclusive("prepared-image"):
+            if not exists("image", name):
+                build(base, sorted(packages), name)
     return name
 
 

@@ -65,6 +65,13 @@ def test_machines_with_the_same_packages_share_an_image_and_those_without_have_t
     assert prepared.reference("trixie", ["keystone"]) != prepared.reference("forky", ["keystone"])
 
 
+def test_a_machine_without_packages_does_not_wait_for_an_image_that_is_being_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image, "ensure", image.reference)
+    monkeypatch.setattr(prepared, "exists", lambda kind, name: True)
+    monkeypatch.setattr(prepared, "exclusive", lambda name: pytest.fail("waits"))
+    assert prepared.ensure("trixie", []) == image.reference("trixie")
+
+
 def test_another_file_in_the_image_is_another_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = image.reference("trixie")
     for name in image.PLACES:
