@@ -18,6 +18,7 @@ from lab.progress import duration
 from lab.stages import ROOT
 
 NO_SCENARIOS = frozenset({"default", "shared"})
+OF_NO_ROLE = {"disk_image": "ovirt", "tiny_image": "openstack"}  # scenarios of what a stage's machines are made from
 
 
 def everything(without: Sequence[str] = ()) -> int:
@@ -91,10 +92,10 @@ def rehearsal(without: Sequence[str] = ()) -> int:
 
 
 def own_roles(names: Sequence[str]) -> list[str]:
-    """The roles that these stages have and no other. Raises InputError for one that is not there."""
+    """The roles that these stages have and no other, and what else is made for them alone. Raises InputError for one that is not there."""
     others = {role for stage in stages.STAGES if stage.name not in names for role in stages.roles_of(stage)}
     found = dict.fromkeys(role for name in names for role in stages.roles_of(stages.get(name)))
-    return [role for role in found if role not in others]
+    return [role for role in found if role not in others] + [scenario for scenario, stage in OF_NO_ROLE.items() if stage in names]
 
 
 def scenarios(root: Path = ROOT) -> list[str]:

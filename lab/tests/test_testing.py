@@ -24,3 +24,8 @@ def test_nothing_is_left_out_unless_it_is_asked_for() -> None:
 def test_a_stage_that_is_not_there_cannot_be_left_out(part: object) -> None:
     with pytest.raises(InputError, match=r"stage kubernets: there is no such stage; fix:"):
         part(["kubernets"])  # type: ignore[operator]
+
+
+def test_what_a_stage_s_machines_are_made_from_is_left_out_with_it() -> None:
+    assert testing.own_roles(["openstack"])[-1] == "tiny_image"
+    assert set(testing.OF_NO_ROLE) <= set(testing.scenarios())
