@@ -45,7 +45,7 @@ class Answer:
     @property
     def is_foreign(self) -> bool:
         """A page for people: something else than a service of the cloud answered."""
-        return "html" in self.content_type
+        return "html" in self.content_type and bool(self.body)
 
     @property
     def said(self) -> str:
@@ -120,6 +120,8 @@ def explain(error: Any, user: str, code: int | None, answer: Answer, auth_url: s
     if code == 413:
         if re.search(r"quota|limit", said, re.IGNORECASE):
             return over_quota(said)
+        if re.search(r"storage media is full|disk space", said, re.IGNORECASE):
+            return f"the store is full: {said}", "make room where the service keeps it (df on its machine), or remove what is not needed"
         return (
             f"it is too large for what stands before the service: {said}",
             "raise the load balancer's or the service's limit of a request",

@@ -65,6 +65,10 @@ def refusal(login: Login) -> str:
             ["the answer is text/html with HTTP 413: a proxy or web server answered, not the cloud"],
         ),
         (
+            Fault("POST", "/networks", 413, '{"message": "Image storage media is full: There is not enough disk space"}'),
+            ["the store is full: Image storage media is full", "fix: make room where the service keeps it"],
+        ),
+        (
             Fault("POST", "/networks", 503, '{"message": "no backend"}'),
             ["the service is not ready (HTTP 503): no backend", "fix: systemctl status of the service"],
         ),
@@ -170,3 +174,9 @@ def test_each_service_wraps_its_words_in_its_own_way(body: str, said: str) -> No
 
 def test_what_was_asked_is_named_without_its_question() -> None:
     assert Answer("GET", "https://cloud/v3/users?password=x").request == "GET https://cloud/v3/users"
+
+
+def test_an_answer_without_a_page_is_no_other_server_s() -> None:
+    """As to the removal of an image whose upload failed, which the SDK sends before it says so."""
+    assert not Answer("DELETE", "https://cloud/v2/images/1", 204, "text/html; charset=UTF-8", "").is_foreign
+    assert Answer("GET", "https://cloud/v2/images/1", 200, "text/html", "<html>a page</html>").is_foreign
