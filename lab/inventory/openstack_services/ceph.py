@@ -6,8 +6,6 @@ It asks nothing of the kernel: librbd in Cinder and QEMU speaks to it. There is 
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 import struct
 import uuid
 from collections.abc import Mapping
@@ -39,13 +37,13 @@ def ports() -> list[int]:
 
 def key(cloud: Cloud, entity: str) -> str:
     """The key of one of RIGHTS as Ceph writes it: kind AES, a time of making, a length, and sixteen bytes."""
-    secret = hmac.new(cloud.seed.encode(), f"ceph/{entity}".encode(), hashlib.sha256).digest()[:16]
+    secret = cloud.key(f"ceph/{entity}")[:16]
     return base64.b64encode(struct.pack("<HIIH", 1, 0, 0, len(secret)) + secret).decode()
 
 
 def identity_of(cloud: Cloud, what: str) -> str:
     """A UUID that stays the same: of the cluster, of its store, or of the secret that libvirt keeps."""
-    return str(uuid.UUID(bytes=hmac.new(cloud.seed.encode(), f"ceph/{what}".encode(), hashlib.sha256).digest()[:16], version=4))
+    return str(uuid.UUID(bytes=cloud.key(f"ceph/{what}")[:16], version=4))
 
 
 def keyring(cloud: Cloud, *entities: str) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 import json
 
 from lab.inventory.openstack_services.service import Api, Cloud, Command, File, Service, Wsgi, because, ini, wsgi_files
@@ -23,7 +21,7 @@ def designate(cloud: Cloud) -> tuple[Service, ...]:
 
 def key(cloud: Cloud) -> str:
     """How Designate tells BIND of zones."""
-    secret = base64.b64encode(hmac.new(cloud.seed.encode(), b"designate/rndc", hashlib.sha256).digest()).decode()
+    secret = base64.b64encode(cloud.key("designate/rndc")).decode()
     return f'key "rndc-key" {{\n  algorithm hmac-sha256;\n  secret "{secret}";\n}};\n'
 
 
